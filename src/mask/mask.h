@@ -1,0 +1,77 @@
+// Token masks: contract x tokenizer -> which tokens may come next.
+//
+// Exact both ways for the supported subset: a token is allowed if and only if some completion exists
+// after it that fits in the tokens that are left. No dead end, no truncated value. What cannot be
+// enforced is refused by `compile`, never dropped.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "contract/schema.h"
+
+namespace consort::mask {
+
+// What the tokens are, as bytes. Immutable; one per tokenizer.
+class Vocabulary final {
+ public:
+  // `pieces[i]` = the bytes of token i; empty for special tokens, which a mask never allows.
+  static Result<std::shared_ptr<const Vocabulary>> create(std::vector<std::string> pieces,
+                                                          std::vector<int32_t> end_tokens);
+  ~Vocabulary();
+  size_t size() const { return pieces_.size(); }
+  const std::string& piece(int32_t token) const { return pieces_[token]; }
+  const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
+  struct Trie;
+  const Trie& trie() const { return *trie_; }
+
+ private:
+  Vocabulary();
+  std::vector<std::string> pieces_;
+  std::vector<int32_t> end_tokens_;
+  std::unique_ptr<Trie> trie_;
+};
+
+struct MaskOptions {
+  int whitespace_max = 1;    // Consecutive blanks between tokens of the value. 0 = compact JSON only.
+  int digits_max = 17;       // Of one number.
+  int depth_max = 32;        // Of recursion through $ref.
+};
+
+// Compiled contract for one vocabulary. Immutable, shared.
+class CompiledMask;
+// Errors: 2201 cannot be enforced (place = JSON Pointer), 2202 limit, 2203 no value fits.
+Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
+                                                    std::shared_ptr<const Vocabulary> vocabulary,
+                                                    const MaskOptions& options = {});
+// Upper bound on the tokens of the cheapest value, end token included.
+int shortest_tokens(const CompiledMask& mask);
+
+// One sequence's position. Copy to fork. One thread at a time.
+class Matcher {
+ public:
+  explicit Matcher(std::shared_ptr<const CompiledMask> mask);
+  Matcher(const Matcher&);
+  Matcher& operator=(const Matcher&);
+  ~Matcher();
+
+  // Bit t of word t/64 = token t may come next, such that the value can still be closed, end token
+  // included, within `tokens_left` tokens (this one counted). All zero only after the end token.
+  // `out` has (vocabulary.size() + 63) / 64 words.
+  Result<void> allowed(int tokens_left, std::span<uint64_t> out) const;
+  // Advances. Error 2204 if the token was not allowed.
+  Result<void> commit(int32_t token);
+  bool value_complete() const;  // The bytes so far are a complete value; the end token is allowed.
+  bool ended() const;           // The end token was committed.
+  // Bytes which are forced from here, whatever the model would like; empty if there is a choice.
+  std::string forced_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace consort::mask
