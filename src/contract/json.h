@@ -8,10 +8,12 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -25,13 +27,13 @@ class Value;
 // A decimal number as written. `text` follows the RFC 8259 grammar.
 struct Number {
   std::string text = "0";
+  // Nearest double; beyond the range of doubles, +-the largest finite one.
   double as_double() const;
   // Set when the value is an integer (1, 1.0 and 1e3 are) that fits.
   std::optional<int64_t> as_int64() const;
   bool is_integer() const;  // Mathematically, of any size.
 };
-// Exact comparison of decimals of any length: -1, 0, 1. Exponents beyond +-100000 compare by sign
-// and magnitude class.
+// Exact comparison of decimals of any length: -1, 0, 1.
 int compare(const Number& a, const Number& b);
 
 using Member = std::pair<std::string, Value>;
@@ -49,7 +51,7 @@ class Object {
 
   const Value* find(std::string_view key) const;  // nullptr when absent.
   Value* find(std::string_view key);
-  void set(std::string key, Value value);         // Replaces in place or appends.
+  void set(std::string key, Value value);  // Replaces in place or appends.
   bool erase(std::string_view key);
   size_t size() const;
   bool empty() const { return size() == 0; }
@@ -57,7 +59,11 @@ class Object {
   std::vector<Member>::const_iterator end() const;
 
  private:
+  void reindex();
+
   std::vector<Member> members_;
+  // Key -> position; present past 16 members.
+  std::unique_ptr<std::unordered_map<std::string, size_t>> index_;
 };
 
 enum class Type { null, boolean, number, string, array, object };
@@ -117,23 +123,27 @@ class Value {
 
 struct ParseLimits {
   uint64_t bytes_max = 64ull << 20;
-  int depth_max = 128;
-  bool allow_duplicate_keys = false;
+  int depth_max = 128;                // Of nested arrays and objects; at most 4096 is honoured.
+  bool allow_duplicate_keys = false;  // The last one wins. For files that others wrote.
 };
 
-// Strict RFC 8259 (UTF-8 valid, no duplicate keys, one value, nothing after it). No recursion on
-// input depth. Errors 2001 (syntax), 2002 (limit), 2003 (duplicate key), each at "line:column".
+// Strict RFC 8259 (UTF-8 valid, no lone surrogate, no duplicate keys, one value, nothing after it).
+// No recursion on input depth. Errors 2001 (syntax), 2002 (limit), 2003 (duplicate key), each at
+// "line:column".
 Result<Value> parse_json(std::string_view text, const ParseLimits& limits = {});
 
-// Compact (no spaces), keys in order, non-ASCII as UTF-8.
+// Compact (no spaces), keys in order, non-ASCII as UTF-8. Ill-formed UTF-8 in a string that did not
+// come from parse_json is written as U+FFFD, so that the text is JSON always.
 std::string to_json(const Value& value);
 // Two-space indent, for people.
 std::string to_json_pretty(const Value& value);
-// RFC 8785: keys sorted by UTF-16 code units, numbers as ECMAScript prints doubles. The digest of a
+// RFC 8785: keys sorted by UTF-16 code units, numbers as ECMAScript prints doubles (those
+// beyond the range of doubles, which RFC 8785 leaves out, as digits and exponent). The digest of a
 // value is the SHA-256 of this text.
 std::string canonical_json(const Value& value);
 
-// RFC 6901. "/a/0/b" -> value; nullptr if nothing is there. `pointer_child` appends one escaped step.
+// RFC 6901. "/a/0/b" -> value; nullptr if nothing is there. `pointer_child` appends one escaped
+// step.
 const Value* at_pointer(const Value& value, std::string_view pointer);
 std::string pointer_child(std::string_view pointer, std::string_view key);
 std::string pointer_child(std::string_view pointer, size_t index);

@@ -1,8 +1,8 @@
 // Schema: a compiled JSON Schema; Contract: a pair of them with a version.
 //
-// The supported subset of 2020-12 is listed in docs/formats/contract.md. Any other keyword is refused
-// at compile time by name and JSON Pointer, never ignored. Annotations (title, description, $comment,
-// default, examples, deprecated, readOnly, writeOnly) are kept and have no effect.
+// The supported subset of 2020-12 is listed in docs/formats/contract.md. Any other keyword is
+// refused at compile time by name and JSON Pointer, never ignored. Annotations (title, description,
+// $comment, default, examples, deprecated, readOnly, writeOnly) are kept and have no effect.
 #pragma once
 
 #include <memory>
@@ -19,16 +19,18 @@ struct Node;  // The IR, see schema_ir.h.
 // Immutable after compile; share by shared_ptr<const Schema> among threads.
 class Schema final {
  public:
-  // `id` names the schema in errors ("Brief", "contracts.yaml#/Brief"). `definitions` are further named
-  // schemas that `$ref: "#/$defs/NAME"` or a bare `$ref: "NAME"` may reach (an object NAME -> schema).
-  // Errors: 2101 unsupported keyword, 2102 malformed keyword, 2103 unresolved $ref, 2104 limit; place =
-  // JSON Pointer into the document.
+  // `id` names the schema in errors ("Brief", "contracts.yaml#/Brief"). `definitions` are further
+  // named schemas that `$ref: "#/$defs/NAME"` or a bare `$ref: "NAME"` may reach (an object NAME ->
+  // schema). Errors: 2101 unsupported keyword, 2102 malformed keyword, 2103 unresolved $ref, 2104
+  // limit; place = JSON Pointer into the document.
   static Result<std::shared_ptr<const Schema>> compile(const Value& document, std::string id,
                                                        const Value& definitions = {});
   ~Schema();
   const std::string& id() const { return id_; }
   const Value& document() const { return document_; }  // As written.
-  const Digest& digest() const { return digest_; }     // Of the canonical document and what it references.
+  const Digest& digest() const {
+    return digest_;
+  }  // Of the canonical document and what it references.
   const Node& root() const { return *root_; }
 
  private:
@@ -49,7 +51,8 @@ struct Violation {
   bool operator==(const Violation&) const = default;
 };
 
-// All violations (at most `max`), empty when valid. No recursion on value depth beyond parse limits.
+// All violations (at most `max`), empty when valid. No recursion on value depth beyond parse
+// limits.
 std::vector<Violation> validate(const Schema& schema, const Value& value, size_t max = 16);
 // First violation as Error 3001 contract_violation with place = instance pointer.
 Result<void> check(const Schema& schema, const Value& value);
@@ -57,8 +60,9 @@ Result<void> check(const Schema& schema, const Value& value);
 enum class Verdict { proved, refuted, unknown };
 struct Containment {
   Verdict verdict = Verdict::unknown;
-  std::optional<Value> witness;  // Refuted: valid under the first, invalid under the second (verified).
-  std::string reason;            // One sentence: which keyword where; for unknown, why.
+  std::optional<Value>
+      witness;         // Refuted: valid under the first, invalid under the second (verified).
+  std::string reason;  // One sentence: which keyword where; for unknown, why.
 };
 // Is everything that `producer` accepts accepted by `consumer`? Bounded by counted work.
 Containment contains(const Schema& consumer, const Schema& producer);
