@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Typesets the bundled corpus: turns each corpus/filings/NAME.md into NAME.pdf beside it.
+"""Typesets the bundled corpus: turns each corpus-src/NAME_DIGEST.md into corpus/filings/NAME_DIGEST.pdf.
 
-    tools/typeset_corpus.py [--check] [FILE.md ...]
+    tools/typeset_corpus.py [--check] [--out DIR] [FILE.md ...]
 
 Writes PDF directly with the Python standard library: the 14 standard fonts, so nothing is embedded; uncompressed
 streams, no dates and no random ids, so the same source gives the same bytes. With --check nothing is written and the
@@ -260,9 +260,11 @@ def pdf_bytes(title, pages):
 
 def main(argv):
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folder = os.path.join(root, "examples", "competitive-intelligence", "corpus", "filings")
+    example = os.path.join(root, "examples", "competitive-intelligence")
+    folder = os.path.join(example, "corpus-src")
     parser = argparse.ArgumentParser(description="Typeset the bundled corpus: Markdown to PDF.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a PDF is not up to date")
+    parser.add_argument("--out", default=os.path.join(example, "corpus", "filings"), help="folder of the PDFs")
     parser.add_argument("sources", nargs="*", help="Markdown files (default: every .md of the bundled corpus's filings)")
     args = parser.parse_args(argv)
     sources = args.sources or sorted(os.path.join(folder, f) for f in os.listdir(folder) if f.endswith("_DIGEST.md"))
@@ -273,7 +275,7 @@ def main(argv):
         except (SourceError, OSError) as e:
             print(f"typeset_corpus: {e}", file=sys.stderr)
             return 2
-        target = os.path.splitext(source)[0] + ".pdf"
+        target = os.path.join(args.out, os.path.splitext(os.path.basename(source))[0] + ".pdf")
         old = None
         if os.path.exists(target):
             with open(target, "rb") as f:
