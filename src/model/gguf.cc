@@ -50,8 +50,9 @@ uint32_t fixed_bytes(uint32_t type) {
 }
 
 std::string_view type_name(uint32_t type) {
-  static constexpr std::string_view kNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
-                                                "bool", "string", "array", "u64", "i64", "f64"};
+  static constexpr std::string_view kNames[] = {"u8",  "i8",  "u16",  "i16",    "u32",
+                                                "i32", "f32", "bool", "string", "array",
+                                                "u64", "i64", "f64"};
   return type < std::size(kNames) ? kNames[type] : "unknown";
 }
 
@@ -148,13 +149,15 @@ class GgufParser {
         .got(std::to_string(value))
         .to_fix(std::string(kFixDownload));
   }
-  std::string place(uint64_t offset) const { return fmt::format("{}:byte {}", file_.name_, offset); }
+  std::string place(uint64_t offset) const {
+    return fmt::format("{}:byte {}", file_.name_, offset);
+  }
   uint64_t left() const { return bytes_.size() - at_; }
 
   Result<void> need(uint64_t n, std::string_view what) const {
     if (n > left())
-      return fail(broken(fmt::format("the file ends inside {}: {} bytes needed, {} left", what, n,
-                                     left())));
+      return fail(broken(
+          fmt::format("the file ends inside {}: {} bytes needed, {} left", what, n, left())));
     return {};
   }
   template <typename T>
@@ -168,7 +171,8 @@ class GgufParser {
     CONSORT_ASSIGN(const uint64_t n, read<uint64_t>(what));
     if (n > left())
       return fail(broken(fmt::format("{} claims {} bytes, {} are left", what, n, left())));
-    if (n > bytes_max) return fail(over(fmt::format("{} is longer than {} bytes", what, bytes_max), n));
+    if (n > bytes_max)
+      return fail(over(fmt::format("{} is longer than {} bytes", what, bytes_max), n));
     const std::string_view text(reinterpret_cast<const char*>(bytes_.data() + at_), n);
     at_ += n;
     return text;
@@ -176,10 +180,11 @@ class GgufParser {
 
   Result<void> header() {
     if (bytes_.size() < 4 || std::memcmp(bytes_.data(), "GGUF", 4) != 0) {
-      return fail(make_error(ErrorCode::corruption, 3102,
-                             bytes_.empty() ? "the file is empty" : "the file does not start with GGUF")
-                      .at(place(0))
-                      .to_fix("give a GGUF model or adapter file"));
+      return fail(
+          make_error(ErrorCode::corruption, 3102,
+                     bytes_.empty() ? "the file is empty" : "the file does not start with GGUF")
+              .at(place(0))
+              .to_fix("give a GGUF model or adapter file"));
     }
     at_ = 4;
     CONSORT_ASSIGN(file_.version_, read<uint32_t>("the version"));
@@ -199,8 +204,8 @@ class GgufParser {
       return fail(over(fmt::format("more than {} metadata entries", limits_.metadata_entries_max),
                        n_entries_));
     }
-    // The smallest entry and tensor description have 13 and 24 bytes; so nothing below is reserved for counts
-    // that the file cannot hold.
+    // The smallest entry and tensor description have 13 and 24 bytes; so nothing below is reserved
+    // for counts that the file cannot hold.
     if (n_entries_ > left() / 13 || n_tensors_ > left() / 24)
       return fail(broken("the counts in the header do not fit in the file"));
     file_.entries_.reserve(n_entries_);
@@ -241,8 +246,8 @@ class GgufParser {
         return fail(broken(fmt::format("'{}' claims {} strings, {} bytes are left",
                                        cut_utf8(key, 80), count, left())));
       if (count > limits_.array_elements_max)
-        return fail(over(fmt::format("an array of more than {} elements", limits_.array_elements_max),
-                         count));
+        return fail(over(
+            fmt::format("an array of more than {} elements", limits_.array_elements_max), count));
       for (uint64_t i = 0; i < count; ++i)
         CONSORT_TRY(string("a metadata string", limits_.string_bytes_max));
       return {};
@@ -278,11 +283,13 @@ class GgufParser {
     const std::string shown = cut_utf8(tensor.name, 80);
     CONSORT_ASSIGN(tensor.n_dims, read<uint32_t>("a tensor's dimensions"));
     if (tensor.n_dims < 1 || tensor.n_dims > 4)
-      return fail(broken(fmt::format("tensor '{}' has {} dimensions, not 1 to 4", shown, tensor.n_dims)));
+      return fail(
+          broken(fmt::format("tensor '{}' has {} dimensions, not 1 to 4", shown, tensor.n_dims)));
     uint64_t n_elements = 1;
     for (uint32_t d = 0; d < tensor.n_dims; ++d) {
       CONSORT_ASSIGN(tensor.dims[d], read<uint64_t>("a tensor's dimensions"));
-      if (tensor.dims[d] == 0) return fail(broken(fmt::format("tensor '{}' has an empty dimension", shown)));
+      if (tensor.dims[d] == 0)
+        return fail(broken(fmt::format("tensor '{}' has an empty dimension", shown)));
       if (__builtin_mul_overflow(n_elements, tensor.dims[d], &n_elements) || n_elements >> 48)
         return fail(broken(fmt::format("the dimensions of tensor '{}' overflow", shown)));
     }
@@ -290,13 +297,14 @@ class GgufParser {
     tensor.type = static_cast<TensorType>(type);
     CONSORT_ASSIGN(const uint64_t offset, read<uint64_t>("a tensor's offset"));
     if (offset % alignment_ != 0)
-      return fail(broken(fmt::format("tensor '{}' starts at {}, not a multiple of {}", shown, offset,
-                                     alignment_)));
+      return fail(broken(fmt::format("tensor '{}' starts at {}, not a multiple of {}", shown,
+                                     offset, alignment_)));
     uint64_t n_bytes = 0;
     if (const auto known = traits(tensor.type)) {
       if (tensor.dims[0] % known->block_elements != 0)
-        return fail(broken(fmt::format("rows of tensor '{}' have {} elements, no multiple of {} ({})",
-                                       shown, tensor.dims[0], known->block_elements, known->name)));
+        return fail(
+            broken(fmt::format("rows of tensor '{}' have {} elements, no multiple of {} ({})",
+                               shown, tensor.dims[0], known->block_elements, known->name)));
       n_bytes = n_elements / known->block_elements * known->block_bytes;  // < 2^50
     }
     if (!file_.tensor_index_.emplace(tensor.name, file_.tensors_.size()).second)
@@ -314,8 +322,9 @@ class GgufParser {
       GgufTensor& tensor = file_.tensors_[i];
       if (start > bytes_.size() || offset > bytes_.size() - start ||
           n_bytes > bytes_.size() - start - offset) {
-        return fail(broken(fmt::format("tensor '{}' needs {} bytes at data offset {}, past the end of the file",
-                                       cut_utf8(tensor.name, 80), n_bytes, offset)));
+        return fail(broken(
+            fmt::format("tensor '{}' needs {} bytes at data offset {}, past the end of the file",
+                        cut_utf8(tensor.name, 80), n_bytes, offset)));
       }
       tensor.data = bytes_.subspan(start + offset, n_bytes);
     }
@@ -346,7 +355,8 @@ Result<std::unique_ptr<const GgufFile>> GgufFile::open(const std::filesystem::pa
 }
 
 Result<std::unique_ptr<const GgufFile>> GgufFile::parse(std::span<const uint8_t> bytes,
-                                                        std::string name, const GgufLimits& limits) {
+                                                        std::string name,
+                                                        const GgufLimits& limits) {
   auto file = std::unique_ptr<GgufFile>(new GgufFile);
   file->name_ = std::move(name);
   file->bytes_ = bytes;
@@ -482,11 +492,13 @@ Result<const GgufTensor*> GgufFile::tensor(std::string_view name) const {
                     .to_fix("use a complete model of this architecture"));
   }
   if (!traits(found->type)) {
-    return fail(make_error(ErrorCode::unsupported, 3103,
-                           fmt::format("tensor '{}' has an element type that is not implemented", name))
-                    .at(name_)
-                    .got(std::to_string(static_cast<uint32_t>(found->type)))
-                    .to_fix("use a file in F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K"));
+    return fail(
+        make_error(ErrorCode::unsupported, 3103,
+                   fmt::format("tensor '{}' has an element type that is not implemented", name))
+            .at(name_)
+            .got(std::to_string(static_cast<uint32_t>(found->type)))
+            .to_fix(
+                "use a file in F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K"));
   }
   return found;
 }

@@ -18,7 +18,9 @@ void put_string(std::string& out, std::string_view text) {
   put<uint64_t>(out, text.size());
   out.append(text);
 }
-void pad(std::string& out) { out.append((kAlignment - out.size() % kAlignment) % kAlignment, '\0'); }
+void pad(std::string& out) {
+  out.append((kAlignment - out.size() % kAlignment) % kAlignment, '\0');
+}
 
 }  // namespace
 
@@ -66,7 +68,9 @@ void GgufWriter::set_string_array(std::string_view key, std::span<const std::str
 
 void GgufWriter::add_tensor(std::string_view name, TensorType type, std::span<const uint64_t> dims,
                             std::span<const uint8_t> data) {
-  tensors_.push_back({std::string(name), type, {dims.begin(), dims.end()},
+  tensors_.push_back({std::string(name),
+                      type,
+                      {dims.begin(), dims.end()},
                       std::string(reinterpret_cast<const char*>(data.data()), data.size())});
 }
 
@@ -90,7 +94,8 @@ Result<std::string> GgufWriter::finish() const {
   uint64_t offset = 0;
   for (const Tensor& tensor : tensors_) {
     if (!seen.insert(tensor.name).second)
-      return fail(make_error(ErrorCode::already_exists, 3121, "tensor added twice").got(tensor.name));
+      return fail(
+          make_error(ErrorCode::already_exists, 3121, "tensor added twice").got(tensor.name));
     const auto known = traits(tensor.type);
     uint64_t n_elements = 1;
     for (uint64_t dim : tensor.dims) n_elements *= dim;
