@@ -97,6 +97,7 @@ struct FlowStep {
   std::string component;
   std::vector<Argument> arguments;
   std::optional<Expression> when;
+  bool unchecked = false;      // An edge that cannot be proved is checked at run time instead.
   Location where;
 };
 

@@ -19,7 +19,8 @@ class Graph;
 // One component, resolved.
 struct Node {
   ComponentSpec spec;
-  std::shared_ptr<const contract::Schema> input;    // Always an object: argument name -> value.
+  // `in: Name`: the value itself. `in: {a: A, b: B}`: an object, argument name -> value.
+  std::shared_ptr<const contract::Schema> input;
   std::shared_ptr<const contract::Schema> output;
   std::string prompt_text;                          // Read from spec.prompt.
   std::shared_ptr<const Graph> nested;              // kind agent.
@@ -28,10 +29,11 @@ struct Node {
 
 // A flow line, resolved: edges are its arguments' expressions.
 struct Step {
-  FlowStep line;
+  FlowStep line;                // Arguments are bound: each names a member of the input, or, for a
+                                // component with `in: Name`, the only one has an empty name.
   const Node* node = nullptr;
   bool fan_out = false;         // One argument has [*]: one call per element, output is a list.
-  std::string fan_argument;
+  std::string fan_argument;     // Its name.
   std::vector<size_t> depends;  // Indices of earlier steps that its arguments read.
   contract::Value output_schema;
 };
@@ -41,8 +43,16 @@ struct EdgeReport {             // For `validate` and `graph`.
   contract::Containment result;
 };
 
+// The inputs of a step's calls: one, or with fan-out one per element, in order. `overrides` are extra
+// arguments of a redo round; they win. Optional members that evaluate to null are left out.
+std::vector<contract::Value> bind_inputs(const Step& step, const Lookup& lookup,
+                                         const std::vector<Argument>& overrides = {});
+
+inline constexpr size_t kFanOutMax = 1024;  // Elements of one fan-out; more is an error of the run.
+
 class Graph final {
  public:
+  // Prompts are parsed too: a syntax error in one is an error here (34xx).
   // Errors: 6201 missing reference, 6202 cycle (a step reads a later one), 6203 edge refuted (with the
   // witness as value), 6204 edge unknown, 6205 contract file, 6206 prompt file, 6207 nesting too deep or
   // an agent that contains itself, and schema errors 21xx with file:line.
