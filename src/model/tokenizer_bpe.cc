@@ -169,9 +169,9 @@ void BpeTokenizer::push_candidate(Scratch& scratch, int32_t left) const {
   std::push_heap(scratch.heap.begin(), scratch.heap.end());
 }
 
-// A symbol that is no token falls apart into the parts that its merge joined; a byte without a
-// token is left out, as the reference does (it cannot stand in well-formed text of the vocabularies
-// in use).
+// A symbol that is no token falls apart into the parts that its merge joined. A byte without a
+// token is left out, as the reference does: SmolLM2 has none for six control characters and the
+// lead bytes of unassigned planes.
 void BpeTokenizer::emit(int32_t symbol, std::vector<int32_t>& out) const {
   std::vector<int32_t> open = {symbol};
   const auto n = static_cast<int32_t>(table_.texts.size());

@@ -65,8 +65,8 @@ class WordPieceTokenizer final : public Tokenizer {
   Result<std::vector<int32_t>> encode(std::string_view text,
                                       const EncodeOptions& options) const override;
   Result<std::string> decode(std::span<const int32_t> ids, bool with_special) const override {
-    CONSORT_ASSIGN(std::string text, Tokenizer::decode(ids, with_special));
-    if (text.starts_with(' ')) text.erase(0, 1);
+    auto text = Tokenizer::decode(ids, with_special);
+    if (text && !text->empty() && text->front() == ' ') text->erase(0, 1);
     return text;
   }
   std::string_view piece(int32_t id) const override { return pieces_[id]; }
