@@ -55,7 +55,8 @@ class Batch(c.Structure):
                 ("logits", c.POINTER(c.c_int8))]
 
 
-_LOG = c.CFUNCTYPE(None, c.c_int, c.c_char_p, c.c_void_p)
+_LOG = c.CFUNCTYPE(None, c.c_int, c.c_void_p, c.c_void_p)
+_QUIET = _LOG(lambda level, text, data: None)
 
 
 def _library():
@@ -97,9 +98,8 @@ class Llama:
 
     def __init__(self, path, vocab_only=False, n_ctx=2048, f32_kv=False, n_threads=1):
         self.lib = _library()
-        self._quiet = _LOG(lambda level, text, data: None)
         if not os.environ.get("LLAMA_ORACLE_LOG"):
-            self.lib.llama_log_set(self._quiet, None)
+            self.lib.llama_log_set(_QUIET, None)
         params = self.lib.llama_model_default_params()
         params.vocab_only, params.n_gpu_layers = vocab_only, 0
         self.model = self.lib.llama_model_load_from_file(os.fsencode(path), params)
