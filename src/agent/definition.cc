@@ -346,7 +346,10 @@ Result<void> read_parts(MapReader& root, const std::string& file, Definition& d)
     MemorySpec& spec = d.memories[name];
     spec.where = map.where();
     CONSORT_ASSIGN(spec.ingest, map.texts("ingest"));
-    CONSORT_ASSIGN(spec.embed, map.text("embed"));
+    CONSORT_ASSIGN(std::string from, map.text_or("from", ""));
+    spec.from_caller = from == "caller";
+    if (!from.empty() && !spec.from_caller) return fail(map.wrong("from", "must be 'caller'").got(from));
+    CONSORT_ASSIGN(spec.embed, spec.from_caller ? map.text_or("embed", "") : map.text("embed"));
     return map.finish();
   }));
   CONSORT_TRY(each_member(root, "tools", [&](const std::string& name, const YAML::Node& node) -> Result<void> {

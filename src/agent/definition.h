@@ -31,6 +31,7 @@ struct ModelSpec {
 };
 
 struct MemorySpec {
+  bool from_caller = false;         // The calling agent's memory of the same name (used agents).
   std::vector<std::string> ingest;  // Relative to the agent file; ${env:NAME} allowed.
   std::string embed;                // Name under `models`.
   Location where;
