@@ -1,4 +1,5 @@
 """Text of the bundled corpus by document and page: PDFs through pdftotext, pages from 1; other files whole, page None."""
+import csv
 import html
 import os
 import re
@@ -32,7 +33,11 @@ class BundledCorpus:
             raise ValueError(f"{doc} has no pages")
         with open(path, encoding="utf-8") as f:
             text = f.read()
-        return html.unescape(re.sub(r"<[^>]+>", " ", text)) if path.endswith(".html") else text
+        if path.endswith(".html"):
+            return html.unescape(re.sub(r"<[^>]+>", " ", text))
+        if path.endswith(".csv"):
+            return "\n".join("  ".join(row) for row in csv.reader(text.splitlines()))
+        return text.replace("|", " ")
 
 
 def bundled_corpus():
