@@ -14,15 +14,32 @@ namespace consort::model::jinja {
 
 struct Expression {
   enum Kind {
-    literal, name, attribute, index, slice, call, filter, test, negate, not_, all_of, any_of, comparison, math, concat,
-    conditional, list, dict
+    literal,
+    name,
+    attribute,
+    index,
+    slice,
+    call,
+    filter,
+    test,
+    negate,
+    not_,
+    all_of,
+    any_of,
+    comparison,
+    math,
+    concat,
+    conditional,
+    list,
+    dict
   };
   Kind kind = literal;
-  size_t at = 0;      // Offset in the source.
-  std::string text;   // Name of a variable, member, filter or test; operators of math and comparison, one char each.
-  TValue value;       // literal
-  bool negated = false;                                    // test
-  std::vector<std::unique_ptr<Expression>> parts;          // Null where left out (slice).
+  size_t at = 0;         // Offset in the source.
+  std::string text;      // Name of a variable, member, filter or test; operators of math and
+                         // comparison, one char each.
+  TValue value;          // literal
+  bool negated = false;  // test
+  std::vector<std::unique_ptr<Expression>> parts;  // Null where left out (slice).
   std::vector<std::pair<std::string, std::unique_ptr<Expression>>> named;  // Arguments.
   int height = 1;
 };
@@ -36,13 +53,14 @@ struct Statement {
   };
   Kind kind = text;
   size_t at = 0;
-  std::string text_;                           // text; name of a macro
-  std::vector<std::string> names;              // Targets of for and set ("ns.x" has two parts in `member`); parameters.
-  std::string member;                          // set ns.member
-  std::unique_ptr<Expression> expression;      // output, for's items, set's value
-  std::unique_ptr<Expression> condition;       // for ... if
+  std::string text_;  // text; name of a macro
+  std::vector<std::string>
+      names;           // Targets of for and set ("ns.x" has two parts in `member`); parameters.
+  std::string member;  // set ns.member
+  std::unique_ptr<Expression> expression;             // output, for's items, set's value
+  std::unique_ptr<Expression> condition;              // for ... if
   std::vector<std::unique_ptr<Expression>> defaults;  // Of the last parameters.
-  std::vector<Branch> branches;                // if
+  std::vector<Branch> branches;                       // if
   std::vector<std::unique_ptr<Statement>> body, otherwise;
 };
 
@@ -50,7 +68,8 @@ struct Statement {
 std::string place(std::string_view name, std::string_view source, size_t at);
 
 // Errors 3401, 3402, 3405 with place.
-Result<std::vector<std::unique_ptr<Statement>>> parse_template(std::string_view source, std::string_view name,
+Result<std::vector<std::unique_ptr<Statement>>> parse_template(std::string_view source,
+                                                               std::string_view name,
                                                                const TemplateLimits& limits);
 
 }  // namespace consort::model::jinja

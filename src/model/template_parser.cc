@@ -1,4 +1,5 @@
-// Lexer and recursive-descent parser. The grammar follows Jinja 2's own parser (precedence: or, and, not, comparison,
+// Lexer and recursive-descent parser. The grammar follows Jinja 2's own parser (precedence: or,
+// and, not, comparison,
 // + -, ~, * / // %, **, unary, postfix, filter and test).
 #include <fmt/format.h>
 
@@ -13,13 +14,27 @@ namespace {
 constexpr int kHeightMax = 160;
 
 struct Token {
-  enum Kind { plain, block_begin, block_end, output_begin, output_end, name, string, integer, real, op, end };
+  enum Kind {
+    plain,
+    block_begin,
+    block_end,
+    output_begin,
+    output_end,
+    name,
+    string,
+    integer,
+    real,
+    op,
+    end
+  };
   Kind kind = end;
   size_t at = 0;
   std::string text;
 };
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+}
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name(char c) { return is_name_start(c) || is_digit(c); }
@@ -41,7 +56,8 @@ class Lexer {
 
  private:
   Error error(size_t at, std::string message) const {
-    return make_error(ErrorCode::invalid_argument, 3401, std::move(message)).at(place(name_, source_, at));
+    return make_error(ErrorCode::invalid_argument, 3401, std::move(message))
+        .at(place(name_, source_, at));
   }
   void flush(size_t until) {
     std::string text(source_.substr(text_start_, until > text_start_ ? until - text_start_ : 0));
@@ -149,7 +165,8 @@ class Lexer {
       const char c = source_[at_];
       const char mark = mark_at(at_);
       const size_t close = mark != '\0' ? at_ + 1 : at_;
-      if (depth == 0 && close + 1 < source_.size() && source_[close] == closing && source_[close + 1] == '}') {
+      if (depth == 0 && close + 1 < source_.size() && source_[close] == closing &&
+          source_[close + 1] == '}') {
         tokens_.push_back({kind == '%' ? Token::block_end : Token::output_end, at_, ""});
         at_ = close + 2;
         begin_text(mark, kind == '%');
@@ -188,7 +205,9 @@ class Lexer {
   Result<void> number() {
     const size_t start = at_;
     bool real = false;
-    const auto digits = [&] { while (at_ < source_.size() && (is_digit(source_[at_]) || source_[at_] == '_')) ++at_; };
+    const auto digits = [&] {
+      while (at_ < source_.size() && (is_digit(source_[at_]) || source_[at_] == '_')) ++at_;
+    };
     digits();
     if (at_ + 1 < source_.size() && source_[at_] == '.' && is_digit(source_[at_ + 1])) {
       real = true;
@@ -221,16 +240,38 @@ class Lexer {
       }
       c = source_[at_++];
       switch (c) {
-        case 'n': text += '\n'; break;
-        case 't': text += '\t'; break;
-        case 'r': text += '\r'; break;
-        case '\\': case '\'': case '"': text += c; break;
-        case '\n': break;
-        case 'u': case 'x': case 'U': case 'N': case '0': case 'a': case 'b': case 'f': case 'v':
+        case 'n':
+          text += '\n';
+          break;
+        case 't':
+          text += '\t';
+          break;
+        case 'r':
+          text += '\r';
+          break;
+        case '\\':
+        case '\'':
+        case '"':
+          text += c;
+          break;
+        case '\n':
+          break;
+        case 'u':
+        case 'x':
+        case 'U':
+        case 'N':
+        case '0':
+        case 'a':
+        case 'b':
+        case 'f':
+        case 'v':
           return fail(make_error(ErrorCode::unsupported, 3402, "this escape in a string")
-                          .at(place(name_, source_, at_ - 2)).got(source_.substr(at_ - 2, 2))
+                          .at(place(name_, source_, at_ - 2))
+                          .got(source_.substr(at_ - 2, 2))
                           .to_fix("write the character itself"));
-        default: text += '\\'; text += c;
+        default:
+          text += '\\';
+          text += c;
       }
     }
     if (at_ >= source_.size()) return fail(error(start, "a string without its closing quote"));
@@ -250,7 +291,8 @@ using Body = std::vector<StatementPtr>;
 
 class Parser {
  public:
-  Parser(std::vector<Token> tokens, std::string_view source, std::string_view name, const TemplateLimits& limits)
+  Parser(std::vector<Token> tokens, std::string_view source, std::string_view name,
+         const TemplateLimits& limits)
       : tokens_(std::move(tokens)), source_(source), name_(name), limits_(limits) {}
 
   Result<Body> run() {
@@ -260,7 +302,9 @@ class Parser {
   }
 
  private:
-  const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+  const Token& peek(size_t ahead = 0) const {
+    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
+  }
   const Token& take() {
     const Token& token = peek();
     if (at_ + 1 < tokens_.size()) ++at_;
@@ -276,15 +320,20 @@ class Parser {
   bool skip_word(std::string_view word) { return is_word(word) ? (take(), true) : false; }
 
   Error error(const Token& token, std::string message) const {
-    Error error = make_error(ErrorCode::invalid_argument, 3401, std::move(message)).at(place(name_, source_, token.at));
+    Error error = make_error(ErrorCode::invalid_argument, 3401, std::move(message))
+                      .at(place(name_, source_, token.at));
     return token.text.empty() ? error : std::move(error).got(token.text);
   }
   Error unsupported(const Token& token, std::string message) const {
-    return make_error(ErrorCode::unsupported, 3402, std::move(message)).at(place(name_, source_, token.at)).got(token.text);
+    return make_error(ErrorCode::unsupported, 3402, std::move(message))
+        .at(place(name_, source_, token.at))
+        .got(token.text);
   }
   Error too_deep(size_t at) const {
-    return make_error(ErrorCode::resource_exhausted, 3405, fmt::format("nested deeper than {} levels", limits_.depth_max))
-        .at(place(name_, source_, at)).to_fix("simplify the template");
+    return make_error(ErrorCode::resource_exhausted, 3405,
+                      fmt::format("nested deeper than {} levels", limits_.depth_max))
+        .at(place(name_, source_, at))
+        .to_fix("simplify the template");
   }
   Result<void> need_op(std::string_view op) {
     if (!skip_op(op)) return fail(error(peek(), fmt::format("'{}' is expected here", op)));
@@ -295,7 +344,8 @@ class Parser {
     return take().text;
   }
   Result<void> need_block_end() {
-    if (peek().kind != Token::block_end) return fail(error(peek(), "the end of the tag, '%}', is expected here"));
+    if (peek().kind != Token::block_end)
+      return fail(error(peek(), "the end of the tag, '%}', is expected here"));
     take();
     return {};
   }
@@ -334,7 +384,8 @@ class Parser {
         continue;
       }
       const std::string& word = peek(1).text;
-      if (peek(1).kind == Token::name && std::find(ends.begin(), ends.end(), word) != ends.end()) return body;
+      if (peek(1).kind == Token::name && std::find(ends.begin(), ends.end(), word) != ends.end())
+        return body;
       take();
       CONSORT_TRY(block(*statement));
       body.push_back(std::move(statement));
@@ -366,9 +417,10 @@ class Parser {
       out.kind = take().text == "break" ? Statement::break_ : Statement::continue_;
       return need_block_end();
     }
-    for (std::string_view known : {"block", "extends", "include", "import", "from", "call", "filter", "with", "autoescape",
-                                   "do", "trans"})
-      if (is_word(known)) return fail(unsupported(word, "this tag of Jinja").to_fix("write the template without it"));
+    for (std::string_view known : {"block", "extends", "include", "import", "from", "call",
+                                   "filter", "with", "autoescape", "do", "trans"})
+      if (is_word(known))
+        return fail(unsupported(word, "this tag of Jinja").to_fix("write the template without it"));
     return fail(error(word, "no such tag"));
   }
 
@@ -392,7 +444,8 @@ class Parser {
     if (skip_word("if")) {
       CONSORT_ASSIGN(out.condition, expression());
     }
-    if (is_word("recursive")) return fail(unsupported(peek(), "a recursive loop").to_fix("use a macro"));
+    if (is_word("recursive"))
+      return fail(unsupported(peek(), "a recursive loop").to_fix("use a macro"));
     CONSORT_TRY(need_block_end());
     ++loops_;
     CONSORT_ASSIGN(out.body, statements({"else", "endfor"}));
@@ -436,7 +489,8 @@ class Parser {
       return need_block_end();
     }
     if (is_op("|")) return fail(unsupported(peek(), "a filter on a set block"));
-    if (out.names.size() != 1 || !out.member.empty()) return fail(error(peek(), "'=' is expected here"));
+    if (out.names.size() != 1 || !out.member.empty())
+      return fail(error(peek(), "'=' is expected here"));
     out.kind = Statement::set_block;
     CONSORT_TRY(need_block_end());
     CONSORT_ASSIGN(out.body, statements({"endset"}));
@@ -559,14 +613,18 @@ class Parser {
     ExpressionPtr out;
     while (true) {
       char op = '\0';
-      static constexpr std::pair<std::string_view, char> kOps[] = {{"==", '='}, {"!=", '!'}, {"<", '<'},
-                                                                   {">", '>'},  {"<=", 'l'}, {">=", 'g'}};
+      static constexpr std::pair<std::string_view, char> kOps[] = {
+          {"==", '='}, {"!=", '!'}, {"<", '<'}, {">", '>'}, {"<=", 'l'}, {">=", 'g'}};
       for (const auto& [text, code] : kOps)
         if (is_op(text)) op = code;
-      if (op != '\0') take();
-      else if (skip_word("in")) op = 'i';
-      else if (is_word("not") && is_word("in", 1)) take(), take(), op = 'n';
-      else break;
+      if (op != '\0')
+        take();
+      else if (skip_word("in"))
+        op = 'i';
+      else if (is_word("not") && is_word("in", 1))
+        take(), take(), op = 'n';
+      else
+        break;
       if (!out) {
         out = make(Expression::comparison, at);
         out->parts.push_back(std::move(first));
@@ -579,7 +637,8 @@ class Parser {
     return finish(std::move(out));
   }
 
-  Result<ExpressionPtr> math(std::initializer_list<std::pair<std::string_view, char>> ops, Rule rule) {
+  Result<ExpressionPtr> math(std::initializer_list<std::pair<std::string_view, char>> ops,
+                             Rule rule) {
     const size_t at = peek().at;
     CONSORT_ASSIGN(ExpressionPtr first, (this->*rule)());
     ExpressionPtr out;
@@ -631,10 +690,14 @@ class Parser {
     ExpressionPtr out = make(Expression::literal, token.at);
     switch (token.kind) {
       case Token::name:
-        if (token.text == "true" || token.text == "True") out->value = TValue::of(true);
-        else if (token.text == "false" || token.text == "False") out->value = TValue::of(false);
-        else if (token.text == "none" || token.text == "None") out->value = TValue::none();
-        else out->kind = Expression::name, out->text = token.text;
+        if (token.text == "true" || token.text == "True")
+          out->value = TValue::of(true);
+        else if (token.text == "false" || token.text == "False")
+          out->value = TValue::of(false);
+        else if (token.text == "none" || token.text == "None")
+          out->value = TValue::none();
+        else
+          out->kind = Expression::name, out->text = token.text;
         return out;
       case Token::string: {
         std::string text = token.text;
@@ -644,14 +707,16 @@ class Parser {
       }
       case Token::integer: {
         int64_t value = 0;
-        const auto [end, code] = std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
+        const auto [end, code] =
+            std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
         if (code != std::errc()) return fail(error(token, "an integer beyond 64 bits"));
         out->value = TValue::of(value);
         return out;
       }
       case Token::real: {
         double value = 0;
-        const auto [end, code] = std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
+        const auto [end, code] =
+            std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
         if (code != std::errc()) return fail(error(token, "a number beyond the range of a double"));
         out->value = TValue::of(value);
         return out;
@@ -712,7 +777,8 @@ class Parser {
         out.named.emplace_back(std::move(name), std::move(value));
       } else {
         if (is_op("*") || is_op("**")) return fail(unsupported(peek(), "spread arguments"));
-        if (!out.named.empty()) return fail(error(peek(), "an argument without a name follows one with"));
+        if (!out.named.empty())
+          return fail(error(peek(), "an argument without a name follows one with"));
         CONSORT_ASSIGN(ExpressionPtr value, expression());
         out.parts.push_back(std::move(value));
       }
@@ -778,7 +844,8 @@ class Parser {
         const Token& name = peek();
         CONSORT_ASSIGN(out->text, need_name());
         if (!is_filter(out->text))
-          return fail(unsupported(name, "a filter that is not implemented").to_fix("see docs/formats/template.md"));
+          return fail(unsupported(name, "a filter that is not implemented")
+                          .to_fix("see docs/formats/template.md"));
         out->parts.push_back(std::move(value));
         if (skip_op("(")) CONSORT_TRY(arguments(*out));
         CONSORT_ASSIGN(value, finish(std::move(out)));
@@ -800,16 +867,18 @@ class Parser {
     const Token& name = peek();
     CONSORT_ASSIGN(out->text, need_name());
     if (!is_test(out->text))
-      return fail(unsupported(name, "a test that is not implemented").to_fix("see docs/formats/template.md"));
+      return fail(unsupported(name, "a test that is not implemented")
+                      .to_fix("see docs/formats/template.md"));
     if (skip_op("(")) {
       CONSORT_TRY(arguments(*out));
     } else {
       const Token& next = peek();
-      const bool value_starts = next.kind == Token::string || next.kind == Token::integer || next.kind == Token::real ||
-                                (next.kind == Token::op && (next.text == "[" || next.text == "{")) ||
-                                (next.kind == Token::name && next.text != "else" && next.text != "or" &&
-                                 next.text != "and" && next.text != "is" && next.text != "if" && next.text != "not" &&
-                                 next.text != "in" && next.text != "recursive");
+      const bool value_starts =
+          next.kind == Token::string || next.kind == Token::integer || next.kind == Token::real ||
+          (next.kind == Token::op && (next.text == "[" || next.text == "{")) ||
+          (next.kind == Token::name && next.text != "else" && next.text != "or" &&
+           next.text != "and" && next.text != "is" && next.text != "if" && next.text != "not" &&
+           next.text != "in" && next.text != "recursive");
       if (value_starts) {
         CONSORT_ASSIGN(ExpressionPtr argument, primary());
         CONSORT_ASSIGN(argument, postfix(std::move(argument)));
@@ -833,10 +902,12 @@ std::string place(std::string_view name, std::string_view source, size_t at) {
   const std::string_view before = source.substr(0, at);
   const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
   const size_t newline = before.rfind('\n');
-  return fmt::format("{}:{}:{}", name, line, at - (newline == std::string_view::npos ? 0 : newline + 1) + 1);
+  return fmt::format("{}:{}:{}", name, line,
+                     at - (newline == std::string_view::npos ? 0 : newline + 1) + 1);
 }
 
-Result<std::vector<std::unique_ptr<Statement>>> parse_template(std::string_view source, std::string_view name,
+Result<std::vector<std::unique_ptr<Statement>>> parse_template(std::string_view source,
+                                                               std::string_view name,
                                                                const TemplateLimits& limits) {
   CONSORT_ASSIGN(std::vector<Token> tokens, Lexer(source, name).run());
   return Parser(std::move(tokens), source, name, limits).run();

@@ -60,6 +60,10 @@ uint32_t to_lower(uint32_t c) {
   return static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
 }
 
+uint32_t to_upper(uint32_t c) {
+  return static_cast<uint32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c)));
+}
+
 void append_decomposed(uint32_t c, std::vector<uint32_t>& out) {
   if (c < 0xc0) {
     out.push_back(c);

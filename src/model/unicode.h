@@ -16,7 +16,8 @@ CharClass char_class(uint32_t code_point);  // \p{L}, \p{N}, \s (White_Space), t
 bool is_nonspacing_mark(uint32_t code_point);  // Mn
 bool is_punctuation(uint32_t code_point);      // P*
 bool is_other(uint32_t code_point);            // Cc, Cf, Co, Cs; not unassigned.
-uint32_t to_lower(uint32_t code_point);        // Simple mapping.
+uint32_t to_lower(uint32_t code_point);        // Simple mappings.
+uint32_t to_upper(uint32_t code_point);
 // Appends the full canonical decomposition (NFD without reordering).
 void append_decomposed(uint32_t code_point, std::vector<uint32_t>& out);
 uint8_t combining_class(uint32_t code_point);
