@@ -65,14 +65,30 @@ def also_pages(corpus, doc, page, printed):
     return [n for n, text in enumerate(corpus.pages[doc], 1) if n != page and all(f.search(text) for f in found)]
 
 
+def one_page_each(groups, rows, corpus):
+    """Joins the pages of one document when one of them has all of that document's figures."""
+    out = []
+    for doc in dict.fromkeys(d for d, _, _ in groups):
+        mine = [g for g in groups if g[0] == doc]
+        refs = [r for g in mine for r in g[2]]
+        printed = [rows[k].values[t] for k, t in refs]
+        for _, page, _ in mine:
+            if len(mine) > 1 and all(len(re.sub(r"\D", "", p)) >= 4 and p in corpus.page(doc, page) for p in printed):
+                mine = [(doc, page, refs)]
+                break
+        out.extend(mine)
+    return out
+
+
 def elsewhere(printed, places, gold):
     """Other places (doc, page, text) with every figure of the answer, with or without its thousands commas."""
     if not printed or any(len(re.sub(r"\D", "", p)) < 4 for p in printed):
         return []
     known = {(g["doc"], p) for g in gold for p in [g["page"], *g.get("also_pages", [])]}
     patterns = [re.compile(r"(?<![\d.,])" + re.escape(p).replace(",", ",?") + r"(?![\d]|[.,]\d)") for p in printed]
+    own = {COMPANIES.get(g["doc"].split("_")[0]) for g in gold}
     return [{"doc": doc, "page": page} for doc, page, text in places
-            if (doc, page) not in known and all(p.search(text) for p in patterns)]
+            if (doc, page) not in known and COMPANIES.get(doc.split("_")[0]) in own | {None} and all(p.search(text) for p in patterns)]
 
 
 def add_gold(gold, doc, page, also=()):
@@ -146,7 +162,7 @@ def build(path, rows, corpus, prefix, bundled):
                     by_page = {}
                     for key, token in references(figures):
                         by_page.setdefault((rows[key].doc, rows[key].page), []).append((key, token))
-                    groups = [(d, p, refs) for (d, p), refs in by_page.items()]
+                    groups = one_page_each([(d, p, refs) for (d, p), refs in by_page.items()], rows, corpus)
                 for doc, page, refs in groups:
                     printed = [rows[k].values[t] for k, t in refs]
                     missing = [p for p in printed if p not in corpus.page(doc, page)]
