@@ -1,4 +1,4 @@
-// Schema: a compiled JSON Schema; Contract: a pair of them with a version.
+// Schema: a compiled JSON Schema, and the questions one may ask of it.
 //
 // The supported subset of 2020-12 is listed in docs/formats/contract.md. Any other keyword is
 // refused at compile time by name and JSON Pointer, never ignored. Annotations (title, description,
@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,9 @@
 
 namespace consort::contract {
 
-struct Node;  // The IR, see schema_ir.h.
+struct Node;        // The IR, see schema_ir.h.
+struct RawProgram;  // As written, see schema_raw.h.
+struct Ir;
 
 // Immutable after compile; share by shared_ptr<const Schema> among threads.
 class Schema final {
@@ -31,15 +34,24 @@ class Schema final {
   const Digest& digest() const {
     return digest_;
   }  // Of the canonical document and what it references.
-  const Node& root() const { return *root_; }
+  const Node& root() const;
+  const RawProgram& raw() const { return *raw_; }
+  const Ir& ir() const { return *ir_; }
+  // Made by `emitted`: undeclared keys are refused, whatever the document says.
+  bool is_closed() const { return closed_; }
+
+  Schema(const Schema&) = delete;
+  Schema& operator=(const Schema&) = delete;
 
  private:
+  friend Result<std::shared_ptr<const Schema>> emitted(const Schema& schema);
   Schema();
   std::string id_;
   Value document_;
   Digest digest_;
-  std::vector<std::unique_ptr<Node>> nodes_;
-  const Node* root_ = nullptr;
+  std::shared_ptr<const RawProgram> raw_;
+  bool closed_ = false;
+  std::unique_ptr<Ir> ir_;
 };
 
 // One way in which a value does not match.
