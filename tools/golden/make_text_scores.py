@@ -9,8 +9,12 @@ Outputs (tests/golden):
                            logprob[i] = ln P(ids[i+1] | ids[0..i]) and argmax[i] = the most likely
                            id after ids[0..i], both by llama.cpp on the Q4_1 file, fresh context for
                            every chunk, no begin token, 512 tokens in one batch, f16 KV cache
+  smollm2_opticks_f32.bin.gz  little endian, per chunk: f32 logprob[511], u16 argmax[511],
+                           f16 margin[511] (top logit minus the runner-up's) by transformers in f32
+                           on the dequantised weights: no activation is rounded there
   smollm2_opticks.json     counts, cross-entropy (nats a token), the text's SHA-256, versions; with
-                           the same figures of transformers in f32 on the dequantised weights
+                           the same figures of transformers in f32 on the dequantised weights, and how often llama.cpp's argmax
+                           is the f32 one, over all positions and where the f32 margin is clear
 """
 
 import argparse
@@ -32,14 +36,16 @@ def transformers_scores(chunks):
     torch.set_num_threads(1)
     model = AutoModelForCausalLM.from_pretrained(
         str(common.SMOL.parent), gguf_file=common.SMOL.name, dtype=torch.float32).eval()
-    logprobs, tops = [], []
+    logprobs, tops, margins = [], [], []
     with torch.no_grad():
         for i, ids in enumerate(chunks):
             logits = model(torch.tensor([ids.tolist()])).logits[0, :-1].numpy()
             logprobs.append(log_softmax(logits)[np.arange(CHUNK - 1), ids[1:]])
             tops.append(logits.argmax(-1))
+            best = np.partition(logits, -2, axis=-1)[:, -2:]
+            margins.append(best[:, 1] - best[:, 0])
             print(f"transformers: chunk {i + 1}/{len(chunks)}", file=sys.stderr)
-    return np.stack(logprobs), np.stack(tops)
+    return np.stack(logprobs), np.stack(tops), np.stack(margins)
 
 
 def main():
@@ -70,12 +76,19 @@ def main():
         "tokens": int(chunks.size), "scored": int(logprobs.size),
         "llama_cpp": {"cross_entropy": float(-logprobs.mean()), "kv_cache": "f16"}}
     if not args.no_transformers:
-        hf, hf_top = transformers_scores(chunks)
+        hf, hf_top, margin = transformers_scores(chunks)
+        same = hf_top == tops
         summary["transformers_f32"] = {
             "cross_entropy": float(-hf.mean()),
-            "top1_agreement_with_llama_cpp": float((hf_top == tops).mean()),
+            "top1_agreement_with_llama_cpp": float(same.mean()),
+            "top1_agreement_where_margin_at_least": {
+                str(m): {"positions": int((margin >= m).sum()),
+                         "agreement": float(same[margin >= m].mean())} for m in (0.1, 0.25, 0.5, 1.0)},
             "max_abs_logprob_difference": float(np.abs(hf - logprobs).max()),
             "mean_abs_logprob_difference": float(np.abs(hf - logprobs).mean())}
+        common.save_bytes("smollm2_opticks_f32.bin.gz", b"".join(
+            lp.astype("<f4").tobytes() + top.astype("<u2").tobytes() + gap.astype("<f2").tobytes()
+            for lp, top, gap in zip(hf, hf_top, margin)))
     summary["versions"] = common.versions("xllamacpp", "torch", "transformers", "gguf", "numpy")
     common.save_bytes("smollm2_opticks.bin.gz", blob)
     common.save_json("smollm2_opticks.json", summary)
