@@ -51,17 +51,14 @@ tool::Grant grant_of(const Node& node) {
 
 class ToolComponent final : public Component {
  public:
-  ToolComponent(const Node& node, const ComponentHost& host) : node_(node), host_(host), grant_(grant_of(node)) {}
+  ToolComponent(const Node& node, const ComponentHost& host, std::unique_ptr<const model::Template> arguments)
+      : node_(node), host_(host), grant_(grant_of(node)), arguments_(std::move(arguments)) {}
 
   tl::expected<Outcome, Failure> call(const Value& input, const CallScope& scope) override {
     Outcome out;
-    Value merged = input;
-    if (const Object* with = node_.spec.with.get_object()) {
-      Object members = input.is_object() ? input.as_object() : Object();
-      for (const auto& [key, value] : *with) members.set(key, value);
-      merged = Value(std::move(members));
-    }
-    auto result = call_tool(host_, grant_, node_.spec.tools[0], merged, scope, out);
+    Result<Value> merged = arguments_of(input);
+    Result<Value> result = merged ? call_tool(host_, grant_, node_.spec.tools[0], *merged, scope, out)
+                                  : fail(std::move(merged).error());
     if (result) {
       auto fits = contract::check(*node_.output, *result);
       if (!fits) result = fail(std::move(fits).error());
@@ -77,9 +74,23 @@ class ToolComponent final : public Component {
   Value pins() const override { return tool_pins(node_, host_); }
 
  private:
+  Result<Value> arguments_of(const Value& input) const {
+    Value base = input;
+    if (arguments_ != nullptr) {
+      CONSORT_ASSIGN(std::string text, arguments_->render(prompt_variables(node_, input)));
+      CONSORT_ASSIGN(base, contract::parse_json(text));
+    }
+    const Object* with = node_.spec.with.get_object();
+    if (with == nullptr) return base;
+    Object members = base.is_object() ? base.as_object() : Object();
+    for (const auto& [key, value] : *with) members.set(key, value);
+    return Value(std::move(members));
+  }
+
   const Node& node_;
   ComponentHost host_;
   tool::Grant grant_;
+  std::unique_ptr<const model::Template> arguments_;
 };
 
 // Each line of the rendered query is one search: plain text, or a JSON object of the tool's input. The
@@ -180,10 +191,14 @@ Result<void> check_host(const Node& node, const ComponentHost& host) {
 
 }  // namespace
 
-Result<std::unique_ptr<Component>> make_tool_component(const Node& node, const Graph&,
+Result<std::unique_ptr<Component>> make_tool_component(const Node& node, const Graph& graph,
                                                        const ComponentHost& host) {
   CONSORT_TRY(check_host(node, host));
-  return std::unique_ptr<Component>(new ToolComponent(node, host));
+  std::unique_ptr<const model::Template> arguments;
+  if (!node.spec.arguments.empty()) {
+    CONSORT_ASSIGN(arguments, model::Template::parse(node.spec.arguments, graph.definition().path.string()));
+  }
+  return std::unique_ptr<Component>(new ToolComponent(node, host, std::move(arguments)));
 }
 
 Result<std::unique_ptr<Component>> make_retrieve(const Node& node, const Graph& graph,

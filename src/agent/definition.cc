@@ -128,6 +128,7 @@ Result<void> read_kind_keys(MapReader& map, ComponentSpec& spec) {
     }
     case ComponentKind::tool: {
       CONSORT_ASSIGN(spec.with, map.value("with"));
+      CONSORT_ASSIGN(spec.arguments, map.text_or("arguments", ""));
       if (spec.tools.size() != 1) return fail(map.wrong("tools", "must name exactly one tool"));
       return {};
     }
@@ -367,6 +368,28 @@ Result<void> read_parts(MapReader& root, const std::string& file, Definition& d)
   });
 }
 
+Result<void> read_outputs(MapReader& root, const std::string& file, Definition& d) {
+  return each_member(root, "outputs", [&](const std::string& name, const YAML::Node& node) -> Result<void> {
+    CONSORT_ASSIGN(MapReader map, MapReader::create(node, file, "output '" + name + "'"));
+    OutputFile out;
+    out.file = name;
+    out.where = map.where();
+    if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos) {
+      return fail(map.wrong("outputs", "takes plain file names").got(name));
+    }
+    CONSORT_ASSIGN(out.tool, map.text_or("tool", ""));
+    if (out.tool.empty()) {
+      CONSORT_ASSIGN(std::string value, map.text("value"));
+      if (value != "return") return fail(map.wrong("value", "must be 'return'").got(value));
+    } else if (!d.tools.contains(out.tool)) {
+      return fail(map.wrong("tool", "names no tool of this file").got(out.tool));
+    }
+    CONSORT_ASSIGN(out.with, map.rest());
+    d.outputs.push_back(std::move(out));
+    return {};
+  });
+}
+
 Result<void> read_head(MapReader& root, const std::string& file, Definition& d) {
   CONSORT_ASSIGN(int64_t version, root.integer_or("consort", 0, 1, 1));
   if (version != 1) return fail(root.wrong("consort", "is missing").to_fix("start the file with 'consort: 1'"));
@@ -404,6 +427,7 @@ Result<Definition> parse_definition(std::string_view yaml, const std::filesystem
     CONSORT_TRY(read_head(root, file, d));
     CONSORT_TRY(read_parts(root, file, d));
     CONSORT_TRY(read_flow(root, file, d));
+    CONSORT_TRY(read_outputs(root, file, d));
     CONSORT_TRY(read_budget(root, file, d));
     CONSORT_TRY(root.finish());
   } catch (const YAML::Exception& e) {  // A conversion that yaml-cpp refuses.

@@ -72,7 +72,8 @@ struct ComponentSpec {
   std::vector<std::pair<std::string, TypeRef>> in_members;  // in: {a: A, b: B}
   TypeRef out;
   std::vector<Recovery> on_violation;
-  contract::Value with;        // tool: fixed arguments merged under the input.
+  contract::Value with;        // tool: fixed arguments, merged over the input.
+  std::string arguments;       // tool: template that renders to the tool's input as JSON; else the input.
   contract::Value questions;   // decide: as `POST /v1/systemone`, instructions may be templates.
   // generate: JSON Pointer into the output schema -> expression over the component's input that gives the
   // list of allowed values there. Narrowing only ever removes values.
@@ -113,6 +114,15 @@ struct RedoLoop {
   Location where;
 };
 
+// A file written to the --out folder after a run: the output itself, or what a tool makes of
+// {"report": output, "run": the run's summary} and `with`.
+struct OutputFile {
+  std::string file;            // A plain name, no folders.
+  std::string tool;            // Empty: the output as JSON.
+  contract::Value with;
+  Location where;
+};
+
 struct Budget {
   std::optional<int64_t> deadline_ms;
   std::optional<int64_t> tokens;
@@ -130,6 +140,7 @@ struct Definition {
   std::map<std::string, ComponentSpec> components;
   std::vector<std::variant<FlowStep, RedoLoop>> flow;
   Expression result;            // `return`
+  std::vector<OutputFile> outputs;
   Budget budget;
   std::string eval_suite;
 };

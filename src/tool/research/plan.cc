@@ -1,0 +1,162 @@
+// Menu and check of a research plan.
+#include <algorithm>
+#include <set>
+
+#include "tool/research/research.h"
+#include "tool/research/text.h"
+
+namespace consort::tool {
+
+using contract::Array;
+using contract::Object;
+using contract::Value;
+using namespace research;
+
+namespace {
+
+// Figures that annual reports print, each with words that ask for it.
+struct Subject {
+  const char* name;
+  const char* asked_by;
+};
+constexpr Subject kSubjects[] = {
+    {"total revenues", "revenue revenues sales growth grow fast large size"},
+    {"net sales", "sales revenue growth grow retail product"},
+    {"operating income", "operating income profit profitability margin develop"},
+    {"net income", "net income profit profitability earnings"},
+    {"gross profit", "gross profit margin profitability price prices pricing"},
+    {"membership fees", "membership memberships member members renew renewal fee"},
+    {"advertising expense", "advertising marketing media spending advertise"},
+    {"marketing and sales expense", "marketing sales spending spend share"},
+    {"research and development expense", "research development technology spending product"},
+    {"advertising revenues", "advertising business services ads"},
+    {"selling, general and administrative expenses", "administrative expense cost spending overhead"},
+    {"cost of sales", "cost price prices input inflation"},
+    {"cloud services revenues", "cloud services subscription software growth"},
+    {"third-party seller services", "seller sellers third party marketplace"},
+    {"gross merchandise volume", "merchandise volume marketplace seller sellers"},
+    {"active buyers", "buyers active customers marketplace"},
+    {"net cash provided by operating activities", "cash flow operating"},
+    {"total assets", "assets balance size"},
+};
+
+double relevance(const Subject& subject, const std::string& brief) {
+  return overlap(brief, std::string(subject.name) + " " + subject.asked_by) +
+         overlap(subject.name, brief);
+}
+
+bool same(const std::string& a, const std::string& b) { return words(a, false) == words(b, false); }
+
+Value task(size_t n, const std::string& tool, const std::string& company, const std::string& subject,
+           const std::string& origin, double cost_ms) {
+  std::string question = tool == "figures" ? subject + " of " + company : company + ": " + subject;
+  return Value::object({{"id", "t" + std::to_string(n)},
+                        {"tool", tool},
+                        {"company", company},
+                        {"subject", subject},
+                        {"question", question},
+                        {"origin", origin},
+                        {"cost_ms", cost_ms}});
+}
+
+}  // namespace
+
+Result<Value> plan_menu(const Value& input) {
+  const Value& brief = *input.find("brief");
+  std::string all = text(brief, "topic");
+  for (const Value& q : list(brief, "questions")) all += " " + q.as_string();
+  std::vector<std::pair<double, const Subject*>> ranked;
+  for (const Subject& s : kSubjects) ranked.emplace_back(relevance(s, all), &s);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  Array subjects;
+  for (const auto& [score, subject] : ranked) {
+    if (subjects.size() < 3 || (score > 0.2 && subjects.size() < 7)) subjects.push_back(subject->name);
+  }
+  Array questions;
+  for (const Value& q : list(brief, "questions")) questions.push_back(q);
+  if (questions.empty()) questions.push_back(text(brief, "topic"));
+  Array menu = subjects;
+  menu.insert(menu.end(), questions.begin(), questions.end());
+  return Value::object({{"subjects", std::move(menu)},
+                        {"figures", std::move(subjects)},
+                        {"questions", std::move(questions)},
+                        {"companies", *brief.find("companies")}});
+}
+
+Result<Value> check_plan(const Value& input) {
+  const Value& menu = *input.find("menu");
+  const Array& companies = list(menu, "companies");
+  auto is_figure = [&](const std::string& subject) {
+    for (const Value& f : list(menu, "figures")) {
+      if (same(f.as_string(), subject)) return true;
+    }
+    return false;
+  };
+  const Value* costs = input.find("costs");
+  auto cost = [&](const std::string& tool) {
+    const Value* c = costs == nullptr ? nullptr : costs->find(tool);
+    return c == nullptr || !c->is_number() ? (tool == "figures" ? 900.0 : 1100.0) : c->as_number().as_double();
+  };
+  Array notes;
+  struct Wanted {
+    std::string tool, company, subject, origin;
+  };
+  std::vector<Wanted> wanted;
+  auto add = [&](Wanted w) {
+    for (const Wanted& have : wanted) {
+      if (have.company == w.company && same(have.subject, w.subject)) return false;
+    }
+    wanted.push_back(std::move(w));
+    return true;
+  };
+  for (const Value& step : list(*input.find("plan"), "steps")) {
+    Wanted w{text(step, "tool"), text(step, "company"), text(step, "subject"), "planner"};
+    bool known = std::any_of(companies.begin(), companies.end(),
+                             [&](const Value& c) { return c.as_string() == w.company; });
+    if (!known) {
+      notes.push_back("dropped: '" + w.company + "' is not in the brief");
+      continue;
+    }
+    std::string fits = is_figure(w.subject) ? "figures" : "search";
+    if (w.tool != fits) {
+      notes.push_back("'" + w.subject + "': " + fits + " instead of " + w.tool);
+      w.tool = fits;
+    }
+    if (!add(w)) notes.push_back("dropped: '" + w.subject + "' of " + w.company + " was there already");
+  }
+  // A figure of one company alone cannot be compared; a question of the brief must be asked everywhere.
+  std::vector<std::string> subjects;
+  for (const Wanted& w : wanted) {
+    if (w.tool == "figures" && std::find(subjects.begin(), subjects.end(), w.subject) == subjects.end()) {
+      subjects.push_back(w.subject);
+    }
+  }
+  for (size_t i = 0; subjects.size() < 3 && i < list(menu, "figures").size(); ++i) {
+    const std::string& s = list(menu, "figures")[i].as_string();
+    if (std::find(subjects.begin(), subjects.end(), s) == subjects.end()) subjects.push_back(s);
+  }
+  size_t covered = 0;
+  for (const std::string& subject : subjects) {
+    for (const Value& c : companies) covered += add({"figures", c.as_string(), subject, "coverage"});
+  }
+  for (const Value& q : list(menu, "questions")) {
+    for (const Value& c : companies) covered += add({"search", c.as_string(), q.as_string(), "coverage"});
+  }
+  if (covered > 0) notes.push_back(std::to_string(covered) + " tasks added so that every company and question is covered");
+  std::stable_sort(wanted.begin(), wanted.end(),
+                   [](const Wanted& a, const Wanted& b) { return (a.tool == "figures") > (b.tool == "figures"); });
+  Array tasks;
+  double total = 0;
+  for (const Wanted& w : wanted) {
+    if (tasks.size() == kTasksMax) {
+      notes.push_back("left out, over the limit of " + std::to_string(kTasksMax) + " tasks: " + w.subject + " (" +
+                      w.company + ")");
+      continue;
+    }
+    total += cost(w.tool);
+    tasks.push_back(task(tasks.size() + 1, w.tool, w.company, w.subject, w.origin, cost(w.tool)));
+  }
+  return Value::object({{"tasks", std::move(tasks)}, {"cost_ms", total}, {"notes", std::move(notes)}});
+}
+
+}  // namespace consort::tool

@@ -1,0 +1,60 @@
+// Research tools: the deterministic steps between a planner, an analyzer and a writer.
+//
+// A model decides (which subjects, which row, which words); these functions offer it a short menu, check
+// what it chose, do the arithmetic, and draw the frame in which it may write. Values in and out are JSON;
+// the shapes are in schemas.cc and docs/formats/report.md. Pure but for `page_text`.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contract/json.h"
+#include "memory/memory.h"
+
+namespace consort::tool {
+
+// The extracted text of a page, for quotes. Memory::page_text fits.
+using PageText = std::function<Result<std::string>(const std::string& doc, std::optional<int> page)>;
+
+// {brief} -> {subjects, companies}: figures that are worth comparing, nearest to the brief first, and the
+// brief's own questions. What the planner may name.
+Result<contract::Value> plan_menu(const contract::Value& input);
+
+// {brief, menu, plan, costs?} -> {tasks, cost_ms, notes}: duplicates and unknown names removed, every
+// figure asked for all companies (or it cannot be compared), every question asked of every company,
+// ids and costs assigned. At most kTasksMax tasks; what had to go is named in notes.
+Result<contract::Value> check_plan(const contract::Value& input);
+inline constexpr size_t kTasksMax = 24;
+
+// {task, rows?, passages?} -> {items: [{n, text, key}]}: at most six lettered candidates for the analyzer.
+Result<contract::Value> finding_options(const contract::Value& input);
+
+// {options, choice?} -> {params}: the chosen key, as parameters of a SQL query.
+Result<contract::Value> pick_option(const contract::Value& input);
+
+// {task, options, choice?, series?} -> Finding. Growth is computed exactly from two printed figures.
+Result<contract::Value> make_finding(const contract::Value& input, const PageText& page_text);
+
+// {brief, findings, previous?, critique?} -> {items: [{id, finding, frame, hint, issues}]}: what is to be
+// written (again), each with the pattern that its sentence must match.
+Result<contract::Value> writing_tasks(const contract::Value& input);
+
+// "$611.3 billion", "5.2%", "$4.40 per share": an exact decimal in base units, for a sentence.
+std::string format_amount(const std::string& decimal, const std::string& unit);
+// "the fiscal year ended January 31, 2023"; falls back to the column's header.
+std::string format_period(const std::string& period_end, const std::string& period_kind,
+                          const std::string& column_label);
+// `text` with every character that means something in a pattern escaped.
+std::string escape_pattern(const std::string& text);
+
+struct ResearchTool {
+  std::string name, description;
+  std::string input, output;  // JSON Schema text.
+  bool needs_memory = false;
+  std::function<Result<contract::Value>(const contract::Value&, const PageText&)> function;
+};
+const std::vector<ResearchTool>& research_tools();
+
+}  // namespace consort::tool

@@ -1,0 +1,93 @@
+// The table of research tools with their contracts. An agent's own contracts are narrower; these say what
+// the functions need and promise.
+#include "tool/research/research.h"
+
+namespace consort::tool {
+namespace {
+
+constexpr const char* kMenuIn = R"({"type":"object","properties":{"brief":{"type":"object","properties":{
+  "topic":{"type":"string"},"companies":{"type":"array","items":{"type":"string"},"minItems":1},
+  "questions":{"type":"array","items":{"type":"string"}}},"required":["topic","companies"]}},"required":["brief"]})";
+constexpr const char* kMenuOut = R"({"type":"object","properties":{
+  "subjects":{"type":"array","items":{"type":"string"},"minItems":1},
+  "figures":{"type":"array","items":{"type":"string"}},
+  "questions":{"type":"array","items":{"type":"string"}},
+  "companies":{"type":"array","items":{"type":"string"}}},"required":["subjects","figures","questions","companies"]})";
+constexpr const char* kCheckIn = R"({"type":"object","properties":{
+  "brief":{"type":"object"},"menu":{"type":"object"},
+  "plan":{"type":"object","properties":{"steps":{"type":"array","items":{"type":"object","properties":{
+    "tool":{"type":"string"},"company":{"type":"string"},"subject":{"type":"string"}},
+    "required":["tool","company","subject"]}}},"required":["steps"]},
+  "costs":{"type":"object"}},"required":["menu","plan"]})";
+constexpr const char* kTask = R"({"type":"object","properties":{
+  "id":{"type":"string"},"tool":{"enum":["figures","search"]},"company":{"type":"string"},
+  "subject":{"type":"string"},"question":{"type":"string"},"origin":{"enum":["planner","coverage"]},
+  "cost_ms":{"type":"number"}},"required":["id","tool","company","subject","question","origin","cost_ms"]})";
+constexpr const char* kOptions = R"({"type":"object","properties":{"items":{"type":"array","maxItems":6,
+  "items":{"type":"object","properties":{"n":{"type":"string"},"text":{"type":"string"},"key":{"type":"object"}},
+  "required":["n","text","key"]}}},"required":["items"]})";
+constexpr const char* kMaybe = R"({"anyOf":[{"type":"object"},{"type":"null"}]})";
+constexpr const char* kFinding = R"({"type":"object","properties":{
+  "id":{"type":"string"},"kind":{"enum":["figure","text","missing"]},"company":{"type":"string"},
+  "subject":{"type":"string"},"section":{"type":"string"},"figures":{"type":"array"},"computed":{"type":"array"},
+  "cites":{"type":"array"},"note":{"type":"string"}},
+  "required":["id","kind","company","subject","section","figures","computed","cites","note"]})";
+
+std::string object(std::initializer_list<std::pair<const char*, std::string>> members,
+                   std::initializer_list<const char*> required) {
+  std::string out = R"({"type":"object","properties":{)";
+  bool first = true;
+  for (const auto& [name, schema] : members) {
+    out += (first ? "\"" : ",\"") + std::string(name) + "\":" + schema;
+    first = false;
+  }
+  out += "},\"required\":[";
+  first = true;
+  for (const char* name : required) {
+    out += (first ? "\"" : ",\"") + std::string(name) + "\"";
+    first = false;
+  }
+  return out + "]}";
+}
+
+template <typename Function>
+auto pure(Function f) {
+  return [f](const contract::Value& input, const PageText&) { return f(input); };
+}
+
+}  // namespace
+
+const std::vector<ResearchTool>& research_tools() {
+  static const std::vector<ResearchTool> kTools = {
+      {"plan_menu", "The figures and questions that a plan for this brief may name.", kMenuIn, kMenuOut, false,
+       pure(plan_menu)},
+      {"check_plan", "Removes what a plan may not contain, completes its coverage, and costs it.", kCheckIn,
+       object({{"tasks", std::string(R"({"type":"array","maxItems":24,"items":)") + kTask + "}"},
+               {"cost_ms", R"({"type":"number"})"},
+               {"notes", R"({"type":"array","items":{"type":"string"}})"}},
+              {"tasks", "cost_ms", "notes"}),
+       false, pure(check_plan)},
+      {"finding_options", "At most six lettered candidates, rows or sentences, for one task.",
+       object({{"task", kTask}, {"rows", kMaybe}, {"passages", kMaybe}}, {"task"}), kOptions, false,
+       pure(finding_options)},
+      {"pick_option", "The key of the chosen option, as query parameters.",
+       object({{"options", kOptions}, {"choice", kMaybe}}, {"options"}),
+       object({{"params", R"({"type":"object"})"}}, {"params"}), false, pure(pick_option)},
+      {"make_finding", "A finding with its figures, exact growth and citation.",
+       object({{"task", kTask}, {"options", kOptions}, {"choice", kMaybe}, {"series", kMaybe}}, {"task", "options"}),
+       kFinding, true, make_finding},
+      {"writing_tasks", "What is to be written, each with the pattern its sentence must match.",
+       object({{"findings", std::string(R"({"type":"array","items":)") + kFinding + "}"},
+               {"previous", kMaybe},
+               {"critique", R"({"anyOf":[{"type":"array"},{"type":"null"}]})"}},
+              {"findings"}),
+       object({{"items", R"({"type":"array","items":{"type":"object","properties":{
+          "id":{"type":"string"},"finding":{"type":"object"},"frame":{"type":"string"},
+          "issues":{"type":"array","items":{"type":"string"}},"last":{"type":"string"}},
+          "required":["id","finding","frame","issues","last"]}})"}},
+              {"items"}),
+       false, pure(writing_tasks)}};
+  return kTools;
+}
+
+}  // namespace consort::tool
