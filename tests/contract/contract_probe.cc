@@ -1,0 +1,84 @@
+// Answers questions about schemas, one JSON document a line in, one out: the bridge by which the
+// suites and the peers in Python check this kernel.
+//
+//   {"op":"parse","text":T}                      -> {"ok":bool}           T: the bytes in hex
+//   {"op":"validate","schema":S,"values":[...]}  -> {"verdicts":[bool]}   or a refusal
+//   {"op":"contains","consumer":S,"producer":S}  -> {"verdict","witness","reason"}
+//   {"op":"examples","schema":S,"seed":N,"n":N}  -> {"values":[...]}
+// A refusal is {"refused":number,"message","place"}.
+#include <iostream>
+
+#include "contract/schema.h"
+
+namespace consort::contract {
+namespace {
+
+Value refusal(const Error& error) {
+  return Value::object(
+      {{"refused", error.number}, {"message", error.message}, {"place", error.place}});
+}
+
+Result<std::shared_ptr<const Schema>> schema_at(const Value& request, std::string_view key) {
+  const Value* document = request.find(key);
+  if (!document) return fail(ErrorCode::invalid_argument, 2102, "no schema");
+  return Schema::compile(*document, std::string(key));
+}
+
+std::string bytes_of(const std::string& hex) {
+  std::string result;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    result += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  }
+  return result;
+}
+
+Result<Value> answer(const Value& request) {
+  const std::string op = request.string_or("op", "");
+  if (op == "parse") {
+    const auto value =
+        parse_json(bytes_of(request.string_or("text", "")), {.allow_duplicate_keys = true});
+    return Value::object({{"ok", value.has_value()}});
+  }
+  if (op == "validate") {
+    CONSORT_ASSIGN(const auto schema, schema_at(request, "schema"));
+    Array verdicts;
+    for (const Value& value : request.find("values")->as_array()) {
+      verdicts.push_back(validate(*schema, value, 1).empty());
+    }
+    return Value::object({{"verdicts", std::move(verdicts)}});
+  }
+  if (op == "contains") {
+    CONSORT_ASSIGN(const auto consumer, schema_at(request, "consumer"));
+    CONSORT_ASSIGN(const auto producer, schema_at(request, "producer"));
+    const Containment result = contains(*consumer, *producer);
+    constexpr const char* kNames[] = {"proved", "refuted", "unknown"};
+    return Value::object({{"verdict", kNames[static_cast<int>(result.verdict)]},
+                          {"witness", result.witness.value_or(Value())},
+                          {"reason", result.reason}});
+  }
+  if (op == "examples") {
+    CONSORT_ASSIGN(const auto schema, schema_at(request, "schema"));
+    Array values;
+    const auto seed = static_cast<uint64_t>(*request.find("seed")->as_number().as_int64());
+    for (int64_t i = 0; i < *request.find("n")->as_number().as_int64(); ++i) {
+      auto value = example(*schema, seed + static_cast<uint64_t>(i));
+      if (value) values.push_back(std::move(*value));
+    }
+    return Value::object({{"values", std::move(values)}});
+  }
+  return fail(ErrorCode::invalid_argument, 2102, "unknown op");
+}
+
+}  // namespace
+}  // namespace consort::contract
+
+int main() {
+  using namespace consort::contract;
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    auto request = parse_json(line, {.depth_max = 4096});
+    auto result =
+        request ? answer(*request) : consort::Result<Value>(consort::fail(request.error()));
+    std::cout << to_json(result ? *result : refusal(result.error())) << "\n" << std::flush;
+  }
+}
