@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 #include "memory/memory.h"
+#include "run/provider.h"
 #include "tool/tool.h"
 
 namespace consort::run {
@@ -34,24 +35,24 @@ struct HostOptions {
 };
 
 // Resource; look-ups are thread-safe.
-class Host final {
+class Host final : public ComponentProvider {
  public:
   // Errors: not_found 36xx (models not fetched), 6xxx (references), 5xxx (memory), 4xxx (engine).
   static Result<std::unique_ptr<Host>> create(std::shared_ptr<const agent::Graph> graph,
                                               const HostOptions& options, const Clock& clock);
-  ~Host();
+  ~Host() override;
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   // The component of a node of `graph` (the root or any nested one); nullptr for kind agent.
-  agent::Component* component(const agent::Graph& graph, const std::string& node) const;
+  agent::Component* find(const agent::Graph& graph, const std::string& node) override;
   const tool::Registry& tools(const agent::Graph& graph) const;
   memory::Memory* memory(const std::string& name) const;  // Of the root agent; nullptr if there is none.
   engine::Engine& engine() const;
   // What each memory's ingest did, by memory name.
   const std::map<std::string, memory::IngestReport>& ingested() const;
   // Everything an answer depends on, by component path ("validator/judge"): for `run.started`.
-  contract::Value pins() const;
+  contract::Value pins() const override;
 
  private:
   struct State;
