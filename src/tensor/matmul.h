@@ -1,0 +1,49 @@
+// Products of activation rows with packed weights, spread over threads by output panels (never over
+// columns, so that no result depends on the number of threads).
+#pragma once
+
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "tensor/kernels.h"
+#include "tensor/packed.h"
+
+namespace consort::tensor {
+
+// Rows of activations, f32 and (on demand) 8-bit, reused from step to step. One thread at a time.
+class Activations final {
+ public:
+  // Makes room for `rows` x `n`; contents undefined. No allocation once it was as large.
+  void resize(int rows, int n);
+  float* row(int m) { return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_); }
+  const float* row(int m) const { return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_); }
+  int rows() const { return rows_; }
+  int n() const { return n_; }
+  // 8-bit copy of row m. Different rows may be quantised by different threads.
+  void quantize_row(const Kernels& kernels, int m);
+  QuantizedRows quantized() const { return {q_.data(), d_.data(), s_.data(), sum_.data(), n_}; }
+
+ private:
+  int rows_ = 0;
+  int n_ = 0;
+  std::vector<float> f32_, d_, s_;
+  std::vector<int8_t> q_;
+  std::vector<int32_t> sum_;
+};
+
+// One matrix of a product and where its first output column goes.
+struct MatmulPart {
+  const PackedMatrix* weights;
+  int column;
+};
+
+// y[m, part.column + j] (+)= x[m] . weights[j] for rows [row0, row0 + rows) of x; y's row 0 belongs to
+// x's row row0. Quantised parts read x.quantized(), f32 parts x's f32 rows.
+void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
+            std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate);
+
+// f32 form on bare rows: y[m] (+)= scale * x[m] . weights, for f32 panels only; on the calling thread.
+void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x, size_t x_stride,
+                int rows, float scale, float* y, size_t y_stride, bool accumulate);
+
+}  // namespace consort::tensor

@@ -1,0 +1,193 @@
+#include "tensor/packed.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <vector>
+
+namespace consort::tensor {
+namespace {
+
+constexpr size_t kQ4BlockBytes = 320;
+constexpr size_t kQ8BlockBytes = 544;
+
+bool finite_half(uint16_t h) { return (h & 0x7c00) != 0x7c00; }
+
+uint16_t read_half(const uint8_t* p) {
+  uint16_t h;
+  std::memcpy(&h, p, 2);
+  return h;
+}
+
+void write_half(uint8_t* p, uint16_t h) { std::memcpy(p, &h, 2); }
+
+// -8 * d of an f16: exact unless it overflows (then the file's scale is absurd) or d is subnormal,
+// where the exponent cannot just be raised.
+Result<uint16_t> minus_eight_times(uint16_t d) {
+  float f;
+  dequantize(WeightFormat::f16, reinterpret_cast<const uint8_t*>(&d), 1, &f);
+  const float product = -8.0f * f;
+  uint16_t out = 0;
+  if (std::fabs(product) > 65504.0f) {
+    return fail(ErrorCode::corruption, 4004, "a weight's scale is out of range");
+  }
+  scalar_kernels()->f32_to_f16(&product, 1, &out);
+  return out;
+}
+
+Error not_finite() {
+  return make_error(ErrorCode::corruption, 4004, "a weight or its scale is not a finite number")
+      .to_fix("fetch the file again; its bytes are damaged");
+}
+
+// One source row of Q4_0 or Q4_1 into row r of a panel.
+Result<void> pack_q4_row(const uint8_t* in, bool has_offset, int n_blocks, int r, uint8_t* panel) {
+  for (int b = 0; b < n_blocks; ++b, panel += kQ4BlockBytes) {
+    const uint16_t d = read_half(in);
+    uint16_t m = 0;
+    if (has_offset) {
+      m = read_half(in + 2);
+    } else {
+      CONSORT_ASSIGN(m, minus_eight_times(d));
+    }
+    if (!finite_half(d) || !finite_half(m)) return fail(not_finite());
+    const uint8_t* q = in + (has_offset ? 4 : 2);
+    // The file keeps element i in the low and 16 + i in the high nibble of byte i, as the panel does.
+    for (int g = 0; g < 4; ++g) std::memcpy(panel + 64 * g + 4 * r, q + 4 * g, 4);
+    write_half(panel + 256 + 2 * r, d);
+    write_half(panel + 288 + 2 * r, m);
+    in += has_offset ? 20 : 18;
+  }
+  return {};
+}
+
+Result<void> pack_q8_row(const uint8_t* in, bool five_bits, int n_blocks, int r, uint8_t* panel) {
+  for (int b = 0; b < n_blocks; ++b, panel += kQ8BlockBytes) {
+    const uint16_t d = read_half(in);
+    if (!finite_half(d)) return fail(not_finite());
+    uint8_t biased[32];
+    if (five_bits) {
+      uint32_t high;
+      std::memcpy(&high, in + 2, 4);
+      const uint8_t* q = in + 6;
+      for (int i = 0; i < 16; ++i) {
+        biased[i] = static_cast<uint8_t>(128 - 16 + ((q[i] & 15) | (high >> i & 1) << 4));
+        biased[i + 16] = static_cast<uint8_t>(128 - 16 + ((q[i] >> 4) | (high >> (i + 16) & 1) << 4));
+      }
+    } else {
+      for (int i = 0; i < 32; ++i) biased[i] = static_cast<uint8_t>(in[2 + i] ^ 0x80);
+    }
+    for (int g = 0; g < 8; ++g) std::memcpy(panel + 64 * g + 4 * r, biased + 4 * g, 4);
+    write_half(panel + 512 + 2 * r, d);
+    in += five_bits ? 22 : 34;
+  }
+  return {};
+}
+
+Result<void> pack_f32_row(WeightFormat format, const uint8_t* in, int n, int r, uint8_t* panel,
+                          std::vector<float>* row) {
+  dequantize(format, in, static_cast<uint64_t>(n), row->data());
+  auto* out = reinterpret_cast<float*>(panel);
+  for (int k = 0; k < n; ++k) {
+    if (!std::isfinite((*row)[static_cast<size_t>(k)])) return fail(not_finite());
+    out[static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)] = (*row)[static_cast<size_t>(k)];
+  }
+  return {};
+}
+
+}  // namespace
+
+AlignedBytes::AlignedBytes(size_t size) : size_(size) {
+  // Whole cache lines, so that a vector load of the last ones stays inside.
+  const size_t rounded = (size + 127) / 64 * 64;
+  data_.reset(static_cast<uint8_t*>(::operator new(rounded, std::align_val_t{64})));
+}
+
+void AlignedBytes::Free::operator()(uint8_t* p) const { ::operator delete(p, std::align_val_t{64}); }
+
+Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uint8_t> data, int n_out,
+                                        int n_in) {
+  const auto n = static_cast<uint64_t>(n_in);
+  const bool by_blocks = format == WeightFormat::q4_0 || format == WeightFormat::q4_1 ||
+                         format == WeightFormat::q5_0 || format == WeightFormat::q8_0;
+  if (n_in <= 0 || n_out <= 0 || (by_blocks && n_in % kBlock != 0) ||
+      n % weight_block(format) != 0) {
+    return fail(make_error(ErrorCode::unsupported, 4003, "a weight matrix's rows are no multiple of 32")
+                    .got(std::to_string(n_out) + " x " + std::to_string(n_in))
+                    .to_fix("use a model whose layer sizes are multiples of 32"));
+  }
+  const uint64_t row_bytes = weight_bytes(format, n);
+  if (data.size() != row_bytes * static_cast<uint64_t>(n_out)) {
+    return fail(make_error(ErrorCode::corruption, 4004, "a weight matrix has another size than its shape")
+                    .got(std::to_string(data.size()) + " bytes"));
+  }
+  PackedMatrix out;
+  out.n_out_ = n_out;
+  out.n_in_ = n_in;
+  const int n_blocks = n_in / kBlock;
+  switch (format) {
+    case WeightFormat::q4_0:
+    case WeightFormat::q4_1: out.kind_ = Kind::q4; break;
+    case WeightFormat::q5_0:
+    case WeightFormat::q8_0: out.kind_ = Kind::q8; break;
+    default: out.kind_ = Kind::f32; break;
+  }
+  out.panel_bytes_ = out.kind_ == Kind::q4   ? kQ4BlockBytes * static_cast<size_t>(n_blocks)
+                     : out.kind_ == Kind::q8 ? kQ8BlockBytes * static_cast<size_t>(n_blocks)
+                                             : 64 * static_cast<size_t>(n_in);
+  out.bytes_ = AlignedBytes(out.panel_bytes_ * static_cast<size_t>(out.n_panels()));
+  if (n_out % kPanelRows != 0) {
+    std::memset(out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(out.n_panels() - 1), 0,
+                out.panel_bytes_);
+  }
+  std::vector<float> scratch(out.kind_ == Kind::f32 ? n : 0);
+  for (int i = 0; i < n_out; ++i) {
+    const uint8_t* in = data.data() + row_bytes * static_cast<uint64_t>(i);
+    uint8_t* panel = out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
+    const int r = i % kPanelRows;
+    switch (out.kind_) {
+      case Kind::q4:
+        CONSORT_TRY(pack_q4_row(in, format == WeightFormat::q4_1, n_blocks, r, panel));
+        break;
+      case Kind::q8:
+        CONSORT_TRY(pack_q8_row(in, format == WeightFormat::q5_0, n_blocks, r, panel));
+        break;
+      case Kind::f32: CONSORT_TRY(pack_f32_row(format, in, n_in, r, panel, &scratch)); break;
+    }
+  }
+  return out;
+}
+
+void PackedMatrix::row(int index, float* out) const {
+  CONSORT_CHECK(index >= 0 && index < n_out_);
+  const uint8_t* panel = this->panel(index / kPanelRows);
+  const int r = index % kPanelRows;
+  if (kind_ == Kind::f32) {
+    for (int k = 0; k < n_in_; ++k) {
+      std::memcpy(out + k, panel + 4 * (static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)), 4);
+    }
+    return;
+  }
+  for (int b = 0; b < n_in_ / kBlock; ++b, out += kBlock) {
+    float d, m = 0;
+    const size_t scale_at = kind_ == Kind::q4 ? 256 : 512;
+    dequantize(WeightFormat::f16, panel + scale_at + 2 * static_cast<size_t>(r), 1, &d);
+    if (kind_ == Kind::q4) {
+      dequantize(WeightFormat::f16, panel + 288 + 2 * static_cast<size_t>(r), 1, &m);
+      for (int i = 0; i < 16; ++i) {
+        const uint8_t byte = panel[64 * (i / 4) + 4 * r + i % 4];
+        out[i] = static_cast<float>(byte & 15) * d + m;
+        out[i + 16] = static_cast<float>(byte >> 4) * d + m;
+      }
+      panel += kQ4BlockBytes;
+    } else {
+      for (int i = 0; i < 32; ++i) {
+        out[i] = static_cast<float>(static_cast<int>(panel[64 * (i / 4) + 4 * r + i % 4]) - 128) * d;
+      }
+      panel += kQ8BlockBytes;
+    }
+  }
+}
+
+}  // namespace consort::tensor

@@ -1,0 +1,80 @@
+// PackedMatrix: a weight matrix [n_out, n_in] laid out for the kernels, once, at load.
+//
+// 16 output rows are interleaved into a panel, so that one vector holds the same four columns of 16
+// rows: the integer dot product then needs no sum across lanes, and a row's result is one chain in
+// column order. Sizes are the file's: a Q4_1 panel takes 5.0 bits a weight, a Q8_0 one 8.5.
+//
+//   kind  from                    block of 32 columns x 16 rows                       exact
+//   q4    Q4_1, Q4_0              256 B nibbles, 16 f16 scales, 16 f16 offsets         yes
+//   q8    Q8_0, Q5_0              512 B of weight + 128, 16 f16 scales                 yes
+//   f32   everything else         [n_in][16] f32                                       yes
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "tensor/kernels.h"
+
+namespace consort::tensor {
+
+// How the file stores weights (names as in GGUF).
+enum class WeightFormat { f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k };
+
+// Bytes of n weights (n is a multiple of the format's block).
+uint64_t weight_bytes(WeightFormat format, uint64_t n);
+uint32_t weight_block(WeightFormat format);  // Weights that are stored together.
+
+// n weights to f32, exactly. `in` has weight_bytes(format, n) bytes, unaligned allowed.
+void dequantize(WeightFormat format, const uint8_t* in, uint64_t n, float* out);
+
+// Cache-line aligned bytes, uninitialised.
+class AlignedBytes final {
+ public:
+  AlignedBytes() = default;
+  explicit AlignedBytes(size_t size);
+  uint8_t* data() { return data_.get(); }
+  const uint8_t* data() const { return data_.get(); }
+  size_t size() const { return size_; }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* p) const;
+  };
+  std::unique_ptr<uint8_t, Free> data_;
+  size_t size_ = 0;
+};
+
+// Immutable after packing; shared by threads.
+class PackedMatrix final {
+ public:
+  enum class Kind { q4, q8, f32 };
+
+  PackedMatrix() = default;
+  // `data`: n_out rows of n_in weights, row-major, exactly weight_bytes(format, n_out * n_in).
+  // Errors: unsupported 4003 (n_in is no multiple of the format's block),
+  // corruption 4004 (data of another size, or a scale or weight that is not finite).
+  static Result<PackedMatrix> pack(WeightFormat format, std::span<const uint8_t> data, int n_out,
+                                   int n_in);
+
+  Kind kind() const { return kind_; }
+  int n_out() const { return n_out_; }
+  int n_in() const { return n_in_; }
+  int n_panels() const { return (n_out_ + kPanelRows - 1) / kPanelRows; }
+  size_t panel_bytes() const { return panel_bytes_; }
+  const uint8_t* panel(int index) const { return bytes_.data() + panel_bytes_ * static_cast<size_t>(index); }
+  uint64_t resident_bytes() const { return bytes_.size(); }
+  void row(int index, float* out) const;  // Row `index` as f32, [n_in]: an embedding look-up.
+
+ private:
+  Kind kind_ = Kind::f32;
+  int n_out_ = 0;
+  int n_in_ = 0;
+  size_t panel_bytes_ = 0;
+  AlignedBytes bytes_;
+};
+
+}  // namespace consort::tensor

@@ -1,0 +1,80 @@
+// 16 lanes on AVX-512. Only for kernels_avx512.cc, which alone is compiled for it.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace {
+
+// Rows that one pass over a panel serves: what fits the registers.
+constexpr int kQuantRows = 16;
+constexpr int kF32Rows = 12;
+constexpr int kAttendTogether = 6;
+
+struct F { __m512 v; };   // 16 f32
+struct I { __m512i v; };  // 16 i32
+struct W { __m512i v; };  // 64 bytes
+
+inline F load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
+inline void store_first(float* p, F a, int n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), a.v);
+}
+inline F load_first(const float* p, int n) {
+  return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p)};
+}
+inline F load_f16(const uint16_t* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+inline void store_f16(uint16_t* p, F a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline F set1(float a) { return {_mm512_set1_ps(a)}; }
+inline F add(F a, F b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline F sub(F a, F b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline F mul(F a, F b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline F div(F a, F b) { return {_mm512_div_ps(a.v, b.v)}; }
+inline F fma(F a, F b, F c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+inline F max(F a, F b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline F min(F a, F b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline F round_even(F a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+inline F abs(F a) { return {_mm512_abs_ps(a.v)}; }
+// 2^n for whole n in [-126, 127].
+inline F exp2_int(F n) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(
+      _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
+}
+// a < limit ? 0 : b
+inline F zero_below(F a, float limit, F b) {
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, _mm512_set1_ps(limit), _CMP_NLT_UQ), b.v)};
+}
+// Sign of `a` on the magnitude of `b`.
+inline F copy_sign(F a, F b) {
+  const __m512i sign = _mm512_set1_epi32(static_cast<int>(0x80000000u));
+  return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_and_si512(_mm512_castps_si512(a.v), sign),
+                                              _mm512_andnot_si512(sign, _mm512_castps_si512(b.v))))};
+}
+
+inline I set1_i(int32_t a) { return {_mm512_set1_epi32(a)}; }
+inline F to_f(I a) { return {_mm512_cvtepi32_ps(a.v)}; }
+inline I to_i(F a) { return {_mm512_cvtps_epi32(a.v)}; }
+inline void store_i8(int8_t* p, I a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+inline void store_i(int32_t* p, I a) { _mm512_storeu_si512(p, a.v); }
+
+inline W load_w(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline W low_nibbles(W a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
+inline W high_nibbles(W a) {
+  return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
+}
+inline I dot_u4(I acc, W w, int32_t x) { return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))}; }
+// Bytes of w are weight + 128: the surplus 128 * sum(x) goes into the start value.
+inline I start_s8(int32_t sum_x) { return set1_i(-128 * sum_x); }
+inline I dot_s8(I acc, W w, int32_t x) { return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))}; }
+
+}  // namespace
