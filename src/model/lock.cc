@@ -17,8 +17,9 @@ Result<LockedFile> read_file_entry(const std::string& place, const contract::Val
   LockedFile file;
   file.path = entry.string_or("path", "");
   const contract::Value* bytes = entry.find("bytes");
-  const auto count =
-      bytes != nullptr && bytes->is_number() ? bytes->as_number().as_int64() : std::nullopt;
+  const int64_t count = bytes != nullptr && bytes->is_number()
+                            ? bytes->as_number().as_int64().value_or(-1)
+                            : -1;
   const auto digest = Digest::from_hex(entry.string_or("sha256", ""));
   const std::filesystem::path path(file.path);
   const bool inside =

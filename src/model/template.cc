@@ -317,6 +317,7 @@ class Renderer {
       }
       case Expression::list: {
         List list;
+        list.is_tuple = expression.text == "tuple";
         for (const auto& part : parts) {
           CONSORT_ASSIGN(TValue value, eval(*part));
           list.items.push_back(std::move(value));

@@ -391,7 +391,7 @@ Result<TValue> apply_filter(std::string_view name, const TValue& value, const Ar
       return fail(wrong(fmt::format("'{}' needs a dictionary, not {}", name, type_name(value))));
     List out;
     for (const auto& [key, item] : dict->items())
-      out.items.push_back(TValue::of(List{{TValue::of(key), item}}));
+      out.items.push_back(TValue::of(List{.items = {TValue::of(key), item}, .is_tuple = true}));
     if (name == "dictsort")
       std::stable_sort(out.items.begin(), out.items.end(), [](const TValue& a, const TValue& b) {
         return change_case(*a.list()->items[0].string(), Case::lower) <

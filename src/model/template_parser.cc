@@ -543,7 +543,7 @@ class Parser {
     const size_t at = peek().at;
     CONSORT_ASSIGN(ExpressionPtr first, conditional ? expression() : any_of());
     if (!is_op(",")) return first;
-    ExpressionPtr out = make(Expression::list, at);
+    ExpressionPtr out = make(Expression::list, at, "tuple");
     out->parts.push_back(std::move(first));
     while (skip_op(",")) {
       if (peek().kind == Token::output_end || peek().kind == Token::block_end) break;
@@ -732,7 +732,7 @@ class Parser {
   }
 
   Result<ExpressionPtr> parenthesis(size_t at) {
-    ExpressionPtr out = make(Expression::list, at);
+    ExpressionPtr out = make(Expression::list, at, "tuple");
     bool comma = false;
     while (!is_op(")")) {
       CONSORT_ASSIGN(ExpressionPtr part, expression());

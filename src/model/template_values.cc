@@ -228,12 +228,13 @@ void write_text(const TValue& value, bool nested, int depth, std::string& out) {
   } else if (value.is_none()) {
     out += "None";
   } else if (const List* list = value.list()) {
-    out += '[';
+    out += list->is_tuple ? '(' : '[';
     for (size_t i = 0; i < list->items.size(); ++i) {
       if (i > 0) out += ", ";
       write_text(list->items[i], true, depth + 1, out);
     }
-    out += ']';
+    if (list->is_tuple && list->items.size() == 1) out += ',';
+    out += list->is_tuple ? ')' : ']';
   } else if (const Dict* dict = value.dict(); dict != nullptr && !dict->is_namespace) {
     out += '{';
     bool first = true;

@@ -30,6 +30,7 @@ struct List {
   std::vector<TValue> items;
   uint64_t weight = 1;
   int height = 1;
+  bool is_tuple = false;  // Printed with parentheses.
 };
 // Keys in insertion order. A namespace is opaque: it is equal to itself only and prints as its
 // kind.
