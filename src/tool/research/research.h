@@ -41,6 +41,18 @@ Result<contract::Value> make_finding(const contract::Value& input, const PageTex
 // written (again), each with the pattern that its sentence must match.
 Result<contract::Value> writing_tasks(const contract::Value& input);
 
+// {brief, findings, tasks, texts, previous?, critique?} -> Report: claims with their citations, numbered
+// sources, a comparison table, charts, and what was not found. texts[i] belongs to tasks.items[i]; other
+// claims are kept from `previous` word for word.
+Result<contract::Value> assemble_report(const contract::Value& input);
+
+// {report, rules, support} -> {ok, issues, checked, support}: the rules' issues, and a claim that neither the
+// judge (p >= 0.5), nor its words, nor verified figures support.
+Result<contract::Value> verdict(const contract::Value& input);
+
+// {report, verdict} -> Report without the claims that have issues, which are listed as dropped.
+Result<contract::Value> drop_claims(const contract::Value& input);
+
 // "$611.3 billion", "5.2%", "$4.40 per share": an exact decimal in base units, for a sentence.
 std::string format_amount(const std::string& decimal, const std::string& unit);
 // "the fiscal year ended January 31, 2023"; falls back to the column's header.

@@ -50,6 +50,17 @@ std::string object(std::initializer_list<std::pair<const char*, std::string>> me
   return out + "]}";
 }
 
+constexpr const char* kReport = R"({"type":"object","properties":{
+  "title":{"type":"string"},"subtitle":{"type":"string"},"claims":{"type":"array"},"table":{"type":"object"},
+  "charts":{"type":"array"},"sources":{"type":"array"},"dropped":{"type":"array"},"missing":{"type":"array"}},
+  "required":["title","claims"]})";
+constexpr const char* kVerdict = R"({"type":"object","properties":{"ok":{"type":"boolean"},
+  "issues":{"type":"array"},"checked":{"type":"object"},"support":{"type":"object"}},
+  "required":["ok","issues","checked","support"]})";
+constexpr const char* kList = R"({"type":"array"})";
+constexpr const char* kMaybeList = R"({"anyOf":[{"type":"array"},{"type":"null"}]})";
+constexpr const char* kObject = R"({"type":"object"})";
+
 template <typename Function>
 auto pure(Function f) {
   return [f](const contract::Value& input, const PageText&) { return f(input); };
@@ -86,7 +97,18 @@ const std::vector<ResearchTool>& research_tools() {
           "issues":{"type":"array","items":{"type":"string"}},"last":{"type":"string"}},
           "required":["id","finding","frame","issues","last"]}})"}},
               {"items"}),
-       false, pure(writing_tasks)}};
+       false, pure(writing_tasks)},
+      {"assemble_report", "A report from findings and their sentences, with table, charts and sources.",
+       object({{"brief", kObject}, {"findings", kList}, {"tasks", kObject}, {"texts", kList},
+               {"previous", kMaybe}, {"critique", kMaybeList}},
+              {"brief", "findings", "tasks", "texts"}),
+       kReport, false, pure(assemble_report)},
+      {"verdict", "Joins what the rules found with the judge's probabilities.",
+       object({{"report", kReport}, {"rules", kObject}, {"support", kList}}, {"report", "rules", "support"}),
+       kVerdict, false, pure(verdict)},
+      {"drop_claims", "The report without its failing claims, which it lists as dropped.",
+       object({{"report", kReport}, {"verdict", kVerdict}}, {"report", "verdict"}), kReport, false,
+       pure(drop_claims)}};
   return kTools;
 }
 
