@@ -141,8 +141,9 @@ class Memory final {
   // Changes when content changes: a run pins it. Hash over documents' digests and the schema version.
   Result<Digest> digest() const;
 
+  struct State;  // Internal to this folder.
+
  private:
-  struct State;
   explicit Memory(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
