@@ -1,0 +1,140 @@
+// Decoder: a llama-family transformer's weights, and one step of its forward pass.
+//
+//   tokens [R] -> embedding [R, n_embd] -> n_layer x { norm, q k v, rotary, attention over pages,
+//   output; norm, gate up, SiLU, down } -> norm -> logits of the rows that are asked for.
+//
+// The R rows of a step come in segments: consecutive tokens of one sequence under one adapter. All rows
+// share one pass over the weights; no row's result depends on the others (see tensor/kernels.h).
+//
+// Not here: which sequences run, where pages come from, sampling (src/engine).
+//
+// Errors: unsupported 3601 (architecture, rotary scaling or tensor that is not implemented, named),
+// corruption 3602 (a shape or number that cannot be), those of gguf.h and tensor/packed.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "model/adapter_file.h"
+#include "model/gguf.h"
+#include "tensor/matmul.h"
+#include "tensor/packed.h"
+
+namespace consort::model {
+
+struct DecoderConfig {
+  std::string architecture;
+  int n_layer = 0;
+  int n_ctx = 0;      // What the model was trained for.
+  int n_embd = 0;
+  int n_head = 0;
+  int n_head_kv = 0;
+  int head_dim = 0;
+  int n_ff = 0;
+  int n_vocab = 0;
+  float norm_epsilon = 1e-5f;
+  float rope_theta = 10000.0f;
+  int n_rot = 0;      // Leading dimensions of a head that are rotated, in adjacent pairs.
+  int n_q() const { return n_head * head_dim; }
+  int n_kv() const { return n_head_kv * head_dim; }
+};
+
+// The seven products of a layer, in the order of use.
+enum class Projection { q, k, v, o, gate, up, down };
+constexpr int kProjections = 7;
+
+struct DecoderLayer {
+  std::vector<float> attn_norm, ffn_norm;        // [n_embd]
+  tensor::PackedMatrix weights[kProjections];    // By Projection, [n_out, n_in].
+};
+
+// Immutable after load: share among threads.
+class Decoder final {
+ public:
+  // Reads, checks and repacks all weights; the file may be closed after. `n_threads` (0 = all cores)
+  // work during the call only.
+  static Result<std::unique_ptr<const Decoder>> load(const GgufFile& file, int n_threads = 0);
+
+  const DecoderConfig& config() const { return config_; }
+  const DecoderLayer& layer(int i) const { return layers_[static_cast<size_t>(i)]; }
+  const tensor::PackedMatrix& embedding() const { return embedding_; }  // [n_vocab, n_embd]
+  const tensor::PackedMatrix& output() const { return has_output_ ? output_ : embedding_; }
+  const std::vector<float>& output_norm() const { return output_norm_; }
+  uint64_t resident_bytes() const;
+
+  // Keys and values of kPageTokens positions, all layers, f16.
+  size_t page_bytes() const;
+  size_t k_offset(int layer, int head_kv) const;  // Of [head_dim][kPageTokens]
+  size_t v_offset(int layer, int head_kv) const;  // Of [kPageTokens][head_dim]
+
+ private:
+  Decoder() = default;
+  DecoderConfig config_;
+  std::vector<DecoderLayer> layers_;
+  tensor::PackedMatrix embedding_, output_;
+  bool has_output_ = false;
+  std::vector<float> output_norm_;
+};
+
+// An adapter's weights, bound to a decoder. Immutable.
+class DecoderAdapter final {
+ public:
+  struct Pair {
+    tensor::PackedMatrix a;  // [rank, n_in]
+    tensor::PackedMatrix b;  // [n_out, rank]
+    float scale = 1.0f;
+  };
+  // Every tensor of `file` must name a projection of `decoder` and have its shape. Errors:
+  // failed_precondition 4106 with the tensor's name.
+  static Result<std::unique_ptr<const DecoderAdapter>> bind(const Decoder& decoder,
+                                                            const AdapterFile& file);
+  // nullptr where the adapter leaves the projection as it is.
+  const Pair* pair(int layer, Projection projection) const {
+    return pairs_[static_cast<size_t>(layer * kProjections + static_cast<int>(projection))].get();
+  }
+  int rank() const { return rank_; }
+  uint64_t resident_bytes() const;
+
+ private:
+  DecoderAdapter() = default;
+  std::vector<std::unique_ptr<Pair>> pairs_;
+  int rank_ = 0;
+};
+
+// Consecutive tokens of one sequence.
+struct Segment {
+  std::span<const int32_t> tokens;        // At least one; ids in [0, n_vocab).
+  int position = 0;                       // Of the first token.
+  std::span<uint8_t* const> pages;        // By position / kPageTokens, covering all tokens. Those that
+                                          // hold positions from `position` on are written.
+  const DecoderAdapter* adapter = nullptr;
+  int n_outputs = 0;                      // Of the last rows: logits wanted.
+};
+
+// Runs steps; owns the scratch memory of one step. One thread at a time.
+class DecoderRunner final {
+ public:
+  DecoderRunner(const Decoder& decoder, ThreadPool& pool, const tensor::Kernels& kernels);
+  ~DecoderRunner();
+  DecoderRunner(const DecoderRunner&) = delete;
+  DecoderRunner& operator=(const DecoderRunner&) = delete;
+
+  // One step. Afterwards outputs() rows wait for `logits`.
+  void forward(std::span<const Segment> segments);
+  int n_outputs() const;
+  // Logits of output rows [first, first + n): [n, n_vocab] f32, valid until the next call.
+  std::span<float> logits(int first, int n);
+  uint64_t scratch_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace consort::model

@@ -1,0 +1,323 @@
+#include <algorithm>
+#include <cmath>
+
+#include "model/decoder.h"
+
+namespace consort::model {
+
+using tensor::Activations;
+using tensor::kPageTokens;
+using tensor::PackedMatrix;
+
+namespace {
+constexpr int kRowsInline = 2;   // Up to here, work by rows is not worth waking a thread.
+constexpr int kLoraRows = 32;    // Rows of one piece of adapter work.
+}  // namespace
+
+struct DecoderRunner::State {
+  State(const Decoder& d, ThreadPool& p, const tensor::Kernels& k)
+      : decoder(d), c(d.config()), pool(p), kernels(k) {
+    for (int i = 0; i < c.n_rot / 2; ++i) {
+      rope_frequency.push_back(std::pow(static_cast<double>(c.rope_theta), -2.0 * i / c.n_rot));
+    }
+  }
+
+  struct Row {
+    const Segment* segment;
+    int32_t token;
+    int position;
+  };
+  // Rows [first, first + n) of the step, of one segment.
+  struct Piece {
+    const Segment* segment;
+    int first, n;
+  };
+
+  template <typename Body>
+  void each_row(Body&& body) {
+    const int n = static_cast<int>(rows.size());
+    if (n <= kRowsInline) {
+      for (int m = 0; m < n; ++m) body(m);
+    } else {
+      const int piece = std::max(1, n / (4 * pool.n_threads()));
+      pool.parallel_for((n + piece - 1) / piece, [&](int i) {
+        for (int m = i * piece; m < std::min(n, (i + 1) * piece); ++m) body(m);
+      });
+    }
+  }
+
+  void lay_out(std::span<const Segment> segments);
+  void embed();
+  void rotate(float* head, int m) const;
+  void attention_block(int layer);
+  void write_kv(int layer, int m);
+  void attend(int layer);
+  void feed_forward_block(int layer);
+  void adapt(int layer, Projection projection, const Activations& in, float* y, size_t stride);
+
+  const Decoder& decoder;
+  const DecoderConfig& c;
+  ThreadPool& pool;
+  const tensor::Kernels& kernels;
+  std::vector<double> rope_frequency;  // [n_rot / 2]
+
+  std::vector<Row> rows;
+  std::vector<Piece> tiles;         // For attention: rows whose queries go together.
+  std::vector<Piece> lora_pieces;   // Of segments with an adapter.
+  int query_rows = 1;               // Rows of a tile.
+  std::vector<float> cosines, sines;  // [R, n_rot / 2]
+  std::vector<float> x;               // [R, n_embd], the residual stream
+  Activations normed, attended, gated, output_rows;
+  std::vector<float> qkv;             // [R, n_q + 2 n_kv]
+  std::vector<float> gate_up;         // [R, 2 n_ff]
+  std::vector<float> scores;          // Per attention piece
+  std::vector<float> logits;
+  int n_outputs = 0;
+};
+
+void DecoderRunner::State::lay_out(std::span<const Segment> segments) {
+  rows.clear();
+  tiles.clear();
+  lora_pieces.clear();
+  n_outputs = 0;
+  int n = 0;
+  for (const Segment& s : segments) n += static_cast<int>(s.tokens.size());
+  query_rows = std::max(1, tensor::kAttendQueries / (c.n_head / c.n_head_kv));
+  for (const Segment& s : segments) {
+    const int first = static_cast<int>(rows.size());
+    const int count = static_cast<int>(s.tokens.size());
+    CONSORT_CHECK(count > 0 && s.n_outputs >= 0 && s.n_outputs <= count);
+    CONSORT_CHECK(static_cast<int>(s.pages.size()) * kPageTokens >= s.position + count);
+    for (int i = 0; i < count; ++i) rows.push_back({&s, s.tokens[static_cast<size_t>(i)], s.position + i});
+    for (int i = 0; i < count; i += query_rows) {
+      tiles.push_back({&s, first + i, std::min(query_rows, count - i)});
+    }
+    if (s.adapter != nullptr) {
+      for (int i = 0; i < count; i += kLoraRows) {
+        lora_pieces.push_back({&s, first + i, std::min(kLoraRows, count - i)});
+      }
+    }
+    n_outputs += s.n_outputs;
+  }
+  const auto r = static_cast<size_t>(n);
+  const auto grow = [](std::vector<float>& v, size_t size) {
+    if (v.size() < size) v.resize(size);
+  };
+  grow(x, r * static_cast<size_t>(c.n_embd));
+  grow(qkv, r * static_cast<size_t>(c.n_q() + 2 * c.n_kv()));
+  grow(gate_up, r * 2 * static_cast<size_t>(c.n_ff));
+  grow(cosines, r * rope_frequency.size());
+  grow(sines, r * rope_frequency.size());
+  normed.resize(n, c.n_embd);
+  attended.resize(n, c.n_q());
+  gated.resize(n, c.n_ff);
+}
+
+void DecoderRunner::State::embed() {
+  const size_t half = rope_frequency.size();
+  each_row([&](int m) {
+    const Row& row = rows[static_cast<size_t>(m)];
+    decoder.embedding().row(row.token, x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd));
+    for (size_t i = 0; i < half; ++i) {
+      const double angle = row.position * rope_frequency[i];
+      cosines[static_cast<size_t>(m) * half + i] = static_cast<float>(std::cos(angle));
+      sines[static_cast<size_t>(m) * half + i] = static_cast<float>(std::sin(angle));
+    }
+  });
+}
+
+// Adjacent pairs (2i, 2i + 1): GGUF's order of llama's q and k rows.
+void DecoderRunner::State::rotate(float* head, int m) const {
+  const size_t half = rope_frequency.size();
+  const float* cosine = cosines.data() + static_cast<size_t>(m) * half;
+  const float* sine = sines.data() + static_cast<size_t>(m) * half;
+  for (size_t i = 0; i < half; ++i) {
+    const float a = head[2 * i], b = head[2 * i + 1];
+    head[2 * i] = a * cosine[i] - b * sine[i];
+    head[2 * i + 1] = a * sine[i] + b * cosine[i];
+  }
+}
+
+void DecoderRunner::State::write_kv(int layer, int m) {
+  const Row& row = rows[static_cast<size_t>(m)];
+  const size_t width = static_cast<size_t>(c.n_q() + 2 * c.n_kv());
+  float* q = qkv.data() + static_cast<size_t>(m) * width;
+  float* k = q + c.n_q();
+  float* v = k + c.n_kv();
+  const float scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
+  for (int h = 0; h < c.n_head; ++h) rotate(q + h * c.head_dim, m);
+  for (int i = 0; i < c.n_q(); ++i) q[i] *= scale;
+  for (int h = 0; h < c.n_head_kv; ++h) rotate(k + h * c.head_dim, m);
+  uint8_t* page = row.segment->pages[static_cast<size_t>(row.position / kPageTokens)];
+  const int slot = row.position % kPageTokens;
+  uint16_t halves[1024];
+  for (int h = 0; h < c.n_head_kv; ++h) {
+    kernels.f32_to_f16(k + h * c.head_dim, c.head_dim, halves);
+    auto* to = reinterpret_cast<uint16_t*>(page + decoder.k_offset(layer, h)) + slot;
+    for (int i = 0; i < c.head_dim; ++i) to[i * kPageTokens] = halves[i];
+    kernels.f32_to_f16(v + h * c.head_dim, c.head_dim,
+                       reinterpret_cast<uint16_t*>(page + decoder.v_offset(layer, h)) +
+                           slot * c.head_dim);
+  }
+}
+
+void DecoderRunner::State::attend(int layer) {
+  const int group = c.n_head / c.n_head_kv;
+  const size_t width = static_cast<size_t>(c.n_q() + 2 * c.n_kv());
+  int positions = 0;
+  for (const Row& row : rows) positions = std::max(positions, row.position + 1);
+  const size_t stride = static_cast<size_t>((positions + kPageTokens - 1) / kPageTokens * kPageTokens);
+  // One row on few KV heads would leave threads idle: then every head is a piece of its own.
+  const int n_tiles = static_cast<int>(tiles.size());
+  const bool by_head = n_tiles * c.n_head_kv < 2 * pool.n_threads();
+  const int per_tile = by_head ? c.n_head : c.n_head_kv;
+  const int n = n_tiles * per_tile;
+  const int piece = std::max(1, n / (8 * pool.n_threads()));
+  const int n_pieces = (n + piece - 1) / piece;
+  const size_t scratch = stride * tensor::kAttendQueries;
+  if (scores.size() < scratch * static_cast<size_t>(n_pieces)) {
+    scores.resize(scratch * static_cast<size_t>(n_pieces));
+  }
+  pool.parallel_for(n_pieces, [&](int index) {
+    const float* q[64];
+    float* out[64];
+    int limits[64];
+    for (int item = index * piece; item < std::min(n, (index + 1) * piece); ++item) {
+      const Piece& tile = tiles[static_cast<size_t>(item / per_tile)];
+      const int part = item % per_tile;
+      const int head0 = by_head ? part : part * group;
+      const int heads = by_head ? 1 : group;
+      int n_q = 0;
+      for (int m = tile.first; m < tile.first + tile.n; ++m) {
+        for (int h = head0; h < head0 + heads; ++h) {
+          q[n_q] = qkv.data() + static_cast<size_t>(m) * width + h * c.head_dim;
+          out[n_q] = attended.row(m) + h * c.head_dim;
+          limits[n_q] = rows[static_cast<size_t>(m)].position + 1;
+          if (++n_q == 64 || (m == tile.first + tile.n - 1 && h == head0 + heads - 1)) {
+            kernels.attend({.q = q,
+                            .out = out,
+                            .n_positions = limits,
+                            .n_q = n_q,
+                            .head_dim = c.head_dim,
+                            .pages = tile.segment->pages.data(),
+                            .k_offset = decoder.k_offset(layer, head0 / group),
+                            .v_offset = decoder.v_offset(layer, head0 / group),
+                            .scores = scores.data() + scratch * static_cast<size_t>(index),
+                            .scores_stride = stride});
+            n_q = 0;
+          }
+        }
+      }
+    }
+  });
+}
+
+void DecoderRunner::State::adapt(int layer, Projection projection, const Activations& in, float* y,
+                                 size_t stride) {
+  if (lora_pieces.empty()) return;
+  pool.parallel_for(static_cast<int>(lora_pieces.size()), [&](int i) {
+    const Piece& piece = lora_pieces[static_cast<size_t>(i)];
+    const DecoderAdapter::Pair* pair = piece.segment->adapter->pair(layer, projection);
+    if (pair == nullptr) return;
+    constexpr int kStride = AdapterFile::kRankMax;
+    float low[kLoraRows * kStride];
+    tensor::matmul_f32(kernels, pair->a, in.row(piece.first), static_cast<size_t>(in.n()), piece.n, 1.0f,
+                       low, kStride, false);
+    tensor::matmul_f32(kernels, pair->b, low, kStride, piece.n, pair->scale,
+                       y + static_cast<size_t>(piece.first) * stride, stride, true);
+  });
+}
+
+void DecoderRunner::State::attention_block(int layer) {
+  const DecoderLayer& w = decoder.layer(layer);
+  const auto& weights = w.weights;
+  const int r = static_cast<int>(rows.size());
+  const size_t width = static_cast<size_t>(c.n_q() + 2 * c.n_kv());
+  each_row([&](int m) {
+    kernels.rms_norm(x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd),
+                     w.attn_norm.data(), c.n_embd, c.norm_epsilon, normed.row(m));
+    normed.quantize_row(kernels, m);
+  });
+  const tensor::MatmulPart parts[] = {{&weights[0], 0}, {&weights[1], c.n_q()}, {&weights[2], c.n_q() + c.n_kv()}};
+  tensor::matmul(pool, kernels, normed, 0, r, parts, qkv.data(), width, false);
+  adapt(layer, Projection::q, normed, qkv.data(), width);
+  adapt(layer, Projection::k, normed, qkv.data() + c.n_q(), width);
+  adapt(layer, Projection::v, normed, qkv.data() + c.n_q() + c.n_kv(), width);
+  each_row([&](int m) { write_kv(layer, m); });
+  attend(layer);
+  each_row([&](int m) { attended.quantize_row(kernels, m); });
+  const tensor::MatmulPart out[] = {{&weights[static_cast<int>(Projection::o)], 0}};
+  tensor::matmul(pool, kernels, attended, 0, r, out, x.data(), static_cast<size_t>(c.n_embd), true);
+  adapt(layer, Projection::o, attended, x.data(), static_cast<size_t>(c.n_embd));
+}
+
+void DecoderRunner::State::feed_forward_block(int layer) {
+  const DecoderLayer& w = decoder.layer(layer);
+  const auto& weights = w.weights;
+  const int r = static_cast<int>(rows.size());
+  const size_t width = 2 * static_cast<size_t>(c.n_ff);
+  each_row([&](int m) {
+    kernels.rms_norm(x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd),
+                     w.ffn_norm.data(), c.n_embd, c.norm_epsilon, normed.row(m));
+    normed.quantize_row(kernels, m);
+  });
+  const tensor::MatmulPart parts[] = {{&weights[static_cast<int>(Projection::gate)], 0},
+                                      {&weights[static_cast<int>(Projection::up)], c.n_ff}};
+  tensor::matmul(pool, kernels, normed, 0, r, parts, gate_up.data(), width, false);
+  adapt(layer, Projection::gate, normed, gate_up.data(), width);
+  adapt(layer, Projection::up, normed, gate_up.data() + c.n_ff, width);
+  each_row([&](int m) {
+    const float* gate = gate_up.data() + static_cast<size_t>(m) * width;
+    kernels.silu_mul(gate, gate + c.n_ff, c.n_ff, gated.row(m));
+    gated.quantize_row(kernels, m);
+  });
+  const tensor::MatmulPart down[] = {{&weights[static_cast<int>(Projection::down)], 0}};
+  tensor::matmul(pool, kernels, gated, 0, r, down, x.data(), static_cast<size_t>(c.n_embd), true);
+  adapt(layer, Projection::down, gated, x.data(), static_cast<size_t>(c.n_embd));
+}
+
+DecoderRunner::DecoderRunner(const Decoder& decoder, ThreadPool& pool, const tensor::Kernels& kernels)
+    : state_(std::make_unique<State>(decoder, pool, kernels)) {}
+DecoderRunner::~DecoderRunner() = default;
+
+void DecoderRunner::forward(std::span<const Segment> segments) {
+  State& s = *state_;
+  s.lay_out(segments);
+  if (s.rows.empty()) return;
+  s.embed();
+  for (int layer = 0; layer < s.c.n_layer; ++layer) {
+    s.attention_block(layer);
+    s.feed_forward_block(layer);
+  }
+  s.output_rows.resize(std::max(1, s.n_outputs), s.c.n_embd);
+  int to = 0, m = 0;
+  for (const Segment& segment : segments) {
+    m += static_cast<int>(segment.tokens.size());
+    for (int i = m - segment.n_outputs; i < m; ++i, ++to) {
+      s.kernels.rms_norm(s.x.data() + static_cast<size_t>(i) * static_cast<size_t>(s.c.n_embd),
+                         s.decoder.output_norm().data(), s.c.n_embd, s.c.norm_epsilon,
+                         s.output_rows.row(to));
+      s.output_rows.quantize_row(s.kernels, to);
+    }
+  }
+}
+
+int DecoderRunner::n_outputs() const { return state_->n_outputs; }
+
+std::span<float> DecoderRunner::logits(int first, int n) {
+  State& s = *state_;
+  CONSORT_CHECK(first >= 0 && n >= 0 && first + n <= s.n_outputs);
+  const size_t size = static_cast<size_t>(n) * static_cast<size_t>(s.c.n_vocab);
+  if (s.logits.size() < size) s.logits.resize(size);
+  const tensor::MatmulPart parts[] = {{&s.decoder.output(), 0}};
+  tensor::matmul(s.pool, s.kernels, s.output_rows, first, n, parts, s.logits.data(),
+                 static_cast<size_t>(s.c.n_vocab), false);
+  return std::span(s.logits.data(), size);
+}
+
+uint64_t DecoderRunner::scratch_bytes() const {
+  const State& s = *state_;
+  return 4 * (s.x.size() + s.qkv.size() + s.gate_up.size() + s.scores.size() + s.logits.size());
+}
+
+}  // namespace consort::model

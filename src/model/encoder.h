@@ -1,0 +1,92 @@
+// Encoder: a BERT-family transformer that turns token sequences into vectors.
+//
+//   tokens -> word + position + type embedding -> norm -> n_layer x { q k v, attention over the whole
+//   sequence, output, norm; GELU, norm } -> pooling -> L2 norm.
+//
+// Weights stay f32; sequences of a batch lie end to end without padding, so a sequence's vector does not
+// depend on its neighbours, bit for bit.
+//
+// Errors: unsupported 3701 (an option of config.json or pooling that is not implemented, named),
+// corruption 3702 (a size that cannot be), those of safetensors.h, weights.h, contract/json.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "model/safetensors.h"
+#include "tensor/matmul.h"
+
+namespace consort::model {
+
+struct EncoderConfig {
+  int n_layer = 0;
+  int n_embd = 0;
+  int n_head = 0;
+  int n_ff = 0;
+  int n_vocab = 0;
+  int n_positions = 0;  // Of the position table.
+  int tokens_max = 0;   // Longer texts are cut here, specials kept.
+  float norm_epsilon = 1e-12f;
+  enum class Pooling { mean, cls } pooling = Pooling::mean;
+  int head_dim() const { return n_embd / n_head; }
+};
+
+// Immutable after load: share among threads.
+class Encoder final {
+ public:
+  struct Linear {
+    tensor::PackedMatrix weight;
+    std::vector<float> bias;
+  };
+  struct Norm {
+    std::vector<float> weight, bias;
+  };
+  struct Layer {
+    Linear q, k, v, o, up, down;
+    Norm attention_norm, output_norm;
+  };
+
+  // A sentence-transformers folder: model.safetensors, config.json, and where present
+  // sentence_bert_config.json (max_seq_length) and 1_Pooling/config.json.
+  static Result<std::unique_ptr<const Encoder>> load(const std::filesystem::path& folder);
+
+  const EncoderConfig& config() const { return config_; }
+  const Layer& layer(int i) const { return layers_[static_cast<size_t>(i)]; }
+  const Digest& digest() const { return digest_; }  // Of model.safetensors.
+  uint64_t resident_bytes() const;
+  // Embedding before the first layer, normalised: [n_embd].
+  void embed(const tensor::Kernels& kernels, int32_t token, int position, float* out) const;
+
+ private:
+  Encoder() = default;
+  EncoderConfig config_;
+  Digest digest_;
+  tensor::PackedMatrix words_;        // [n_vocab, n_embd]
+  std::vector<float> positions_;      // [n_positions, n_embd]
+  std::vector<float> type_;           // [n_embd], type 0
+  Norm embedding_norm_;
+  std::vector<Layer> layers_;
+};
+
+// Owns scratch memory. One thread at a time.
+class EncoderRunner final {
+ public:
+  EncoderRunner(const Encoder& encoder, ThreadPool& pool, const tensor::Kernels& kernels);
+  ~EncoderRunner();
+  EncoderRunner(const EncoderRunner&) = delete;
+  EncoderRunner& operator=(const EncoderRunner&) = delete;
+
+  // Each sequence has 1 to tokens_max ids in [0, n_vocab). Result: [sequences][n_embd], norm 1.
+  std::vector<std::vector<float>> run(std::span<const std::vector<int32_t>> sequences);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace consort::model
