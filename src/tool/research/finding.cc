@@ -278,14 +278,6 @@ Result<Value> finding_options(const Value& input) {
   return Value::object({{"items", std::move(items)}});
 }
 
-Result<Value> pick_option(const Value& input) {
-  const Value* item = chosen(input);
-  if (item == nullptr) {
-    return fail(make_error(ErrorCode::failed_precondition, 5350, "there is no option to pick"));
-  }
-  return Value::object({{"params", *item->find("key")}});
-}
-
 Result<Value> make_finding(const Value& input, const PageText& page_text) {
   const Value& task = *input.find("task");
   const Value* item = chosen(input);

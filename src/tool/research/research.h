@@ -31,9 +31,6 @@ inline constexpr size_t kTasksMax = 24;
 // {task, rows?, passages?} -> {items: [{n, text, key}]}: at most six lettered candidates for the analyzer.
 Result<contract::Value> finding_options(const contract::Value& input);
 
-// {options, choice?} -> {params}: the chosen key, as parameters of a SQL query.
-Result<contract::Value> pick_option(const contract::Value& input);
-
 // {task, options, choice?, series?} -> Finding. Growth is computed exactly from two printed figures.
 Result<contract::Value> make_finding(const contract::Value& input, const PageText& page_text);
 
