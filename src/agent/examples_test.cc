@@ -20,7 +20,7 @@ TEST_P(Examples, BuildWithEveryEdgeProved) {
 
 INSTANTIATE_TEST_SUITE_P(All, Examples,
                          ::testing::Values("competitive-intelligence", "competitive-intelligence/analyzer",
-                                           "shared/report-summarizer", "shared/report-validator"));
+                                           "shared/report-summarizer", "shared/report-validator", "data-analysis"));
 
 }  // namespace
 }  // namespace consort::agent

@@ -106,13 +106,14 @@ double number(const Value& figure) {
   return r ? r->as_double() : 0;
 }
 
-// One bar chart for each subject that two companies report in the same unit: this period and the one before.
+// One chart for each subject that two companies report in the same unit: a line over the years where each has
+// three or more, else bars for this period and the one before.
 Result<Array> charts_of(const Array& companies, const BySubject& subjects) {
   Array out;
   for (const auto& [subject, by_company] : subjects) {
-    Chart chart;
-    ChartSeries now{.name = "latest period", .points = {}}, before{.name = "a year earlier", .points = {}};
+    std::vector<std::pair<std::string, const Array*>> rows;
     std::string unit, sources;
+    size_t n_periods = SIZE_MAX;
     bool same_unit = true;
     for (const Value& c : companies) {
       auto found = by_company.find(c.as_string());
@@ -120,21 +121,36 @@ Result<Array> charts_of(const Array& companies, const BySubject& subjects) {
       const Array& figures = list(*found->second, "figures");
       if (unit.empty()) unit = text(figures[0], "unit");
       same_unit = same_unit && text(figures[0], "unit") == unit;
-      now.points.push_back({c.as_string(), number(figures[0])});
-      if (figures.size() > 1) before.points.push_back({c.as_string(), number(figures[1])});
+      n_periods = std::min(n_periods, figures.size());
+      rows.emplace_back(c.as_string(), &figures);
       sources += (sources.empty() ? "" : "; ") + doc_and_page(figures[0]);
     }
-    if (now.points.size() < 2 || !same_unit || out.size() == 4) continue;
-    std::string title = subject;
-    title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
-    chart.title = title;
+    if (rows.size() < 2 || !same_unit || out.size() == 4) continue;
+    Chart chart;
+    chart.title = subject;
+    chart.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(chart.title[0])));
     chart.y_label = unit == "%" ? "percent" : unit;
     chart.unit = unit;
     chart.source = sources;
-    if (before.points.size() == now.points.size()) chart.series.push_back(std::move(before));
-    chart.series.push_back(std::move(now));
+    if (n_periods >= 3) {
+      chart.kind = ChartKind::line;
+      chart.x_label = "period end";
+      for (const auto& [company, figures] : rows) {
+        ChartSeries series{.name = company, .points = {}};
+        for (auto f = figures->rbegin(); f != figures->rend(); ++f) series.points.push_back({text(*f, "period_end"), number(*f)});
+        chart.series.push_back(std::move(series));
+      }
+    } else {
+      ChartSeries now{.name = "latest period", .points = {}}, before{.name = "a year earlier", .points = {}};
+      for (const auto& [company, figures] : rows) {
+        now.points.push_back({company, number((*figures)[0])});
+        if (n_periods > 1) before.points.push_back({company, number((*figures)[1])});
+      }
+      if (n_periods > 1) chart.series.push_back(std::move(before));
+      chart.series.push_back(std::move(now));
+    }
     CONSORT_ASSIGN(std::string svg, draw_chart(chart));
-    out.push_back(Value::object({{"title", title}, {"svg", std::move(svg)}, {"source", sources}}));
+    out.push_back(Value::object({{"title", chart.title}, {"svg", std::move(svg)}, {"source", sources}}));
   }
   return out;
 }

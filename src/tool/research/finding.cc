@@ -17,6 +17,7 @@ using namespace research;
 namespace {
 
 constexpr size_t kOptionsMax = 6;
+constexpr size_t kPeriodsMax = 4;  // Of one figure: the latest and the years before it.
 
 std::string letter(size_t i) { return std::string(1, static_cast<char>('A' + i)); }
 
@@ -224,17 +225,27 @@ Result<Value> figure_finding(const Value& task, const Value& item, const Value& 
       latest = &r;
     }
   }
-  const Value* before = nullptr;
-  for (const Value& r : rows) {
-    int64_t days = day_number(text(*latest, "period_end")) - day_number(text(r, "period_end"));
-    if (text(r, "period_kind") == kind && text(r, "unit") == text(*latest, "unit") && days > 330 && days < 400) before = &r;
+  // Then the same period of earlier years, as far as they go back without a gap.
+  std::vector<const Value*> earlier;
+  const Value* last = latest;
+  while (earlier.size() + 1 < kPeriodsMax) {
+    auto next = std::find_if(rows.begin(), rows.end(), [&](const Value& r) {
+      int64_t days = day_number(text(*last, "period_end")) - day_number(text(r, "period_end"));
+      return text(r, "period_kind") == kind && text(r, "unit") == text(*latest, "unit") && days > 330 && days < 400;
+    });
+    if (next == rows.end()) break;
+    earlier.push_back(&*next);
+    last = &*next;
   }
   CONSORT_ASSIGN(Value now, figure_of(*latest, task));
   Array figures{now}, computed;
-  if (before != nullptr) {
-    CONSORT_ASSIGN(Value then, figure_of(*before, task));
+  for (const Value* row : earlier) {
+    CONSORT_ASSIGN(Value then, figure_of(*row, task));
+    figures.push_back(std::move(then));
+  }
+  if (!earlier.empty()) {
     CONSORT_ASSIGN(Rational a, Rational::parse(text(now, "value")));
-    CONSORT_ASSIGN(Rational b, Rational::parse(text(then, "value")));
+    CONSORT_ASSIGN(Rational b, Rational::parse(text(figures[1], "value")));
     if (b.sign() > 0 && a.sign() > 0 && text(now, "unit") != "%") {
       CONSORT_ASSIGN(Rational difference, a.minus(b));
       CONSORT_ASSIGN(Rational ratio, difference.over(b));
@@ -243,7 +254,6 @@ Result<Value> figure_finding(const Value& task, const Value& item, const Value& 
                                         {"args", Array{Value(0), Value(1)}},
                                         {"value", percent.rounded(1).to_fixed(1)},
                                         {"unit", "%"}}));
-      figures.push_back(std::move(then));
     }
   }
   std::optional<int> page;
