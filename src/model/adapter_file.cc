@@ -21,7 +21,10 @@ Error bad(const GgufFile& file, std::string message, std::string_view tensor) {
 }
 
 Result<std::vector<float>> to_f32(const GgufFile& file, const GgufTensor& tensor) {
-  std::vector<float> out(tensor.n_elements());
+  // Only a type that is known has its claimed size checked against the file: no memory for others.
+  const bool readable = tensor.type == TensorType::f32 || tensor.type == TensorType::f16 ||
+                        tensor.type == TensorType::bf16 || tensor.type == TensorType::q8_0;
+  std::vector<float> out(readable ? tensor.n_elements() : 0);
   const uint8_t* at = tensor.data.data();
   const auto half = [&](size_t offset) {
     uint16_t bits;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "model/gguf.h"
 #include "model/peft.h"
 #include "model/test_fixtures.h"
@@ -94,6 +96,25 @@ TEST(AdapterFile, RefusesAModelFileAndAMissingBase) {
   EXPECT_EQ(read(small_gguf()).error().number, 3504);
   EXPECT_EQ(load_adapter_file(kGolden / "peft").error().number, 3504);
   EXPECT_EQ(load_adapter_file(kGolden / "peft", PeftBase{"llama", 7, 3}).error().number, 3501);
+}
+
+TEST(AdapterFile, TakesNoMemoryForATensorOfAnUnknownType) {
+  std::string bytes = small_adapter_gguf();
+  // 2^40 elements of type 99 in both tensors of the pair, ranks left alone.
+  const uint64_t huge = uint64_t{1} << 40;
+  const uint32_t unknown = 99;
+  const size_t a = bytes.find("lora_a") + 6, b = bytes.find("lora_b") + 6;
+  std::memcpy(bytes.data() + a + 4, &huge, 8);
+  std::memcpy(bytes.data() + a + 20, &unknown, 4);
+  std::memcpy(bytes.data() + b + 20, &unknown, 4);
+  const auto wide = read(bytes);
+  ASSERT_FALSE(wide);
+  EXPECT_EQ(wide.error().number, 3501);
+  const uint64_t within_int = 1 << 30;
+  std::memcpy(bytes.data() + a + 4, &within_int, 8);
+  const auto unreadable = read(bytes);
+  ASSERT_FALSE(unreadable);
+  EXPECT_EQ(unreadable.error().number, 3502);
 }
 
 TEST(AdapterFile, RefusesAFileCutAtAnyByte) {
