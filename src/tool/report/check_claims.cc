@@ -1,0 +1,273 @@
+#include "tool/report/check_claims.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tool/report/claim_match.h"
+#include "tool/report/words.h"
+
+namespace consort::tool {
+namespace {
+
+// Of a claim without figures: less than this share of its words in the passage is no support.
+constexpr double kOverlapWordsMin = 0.55;
+// Of a claim with figures: less than this share of its words on the page means another subject.
+constexpr double kOverlapFiguresMin = 0.4;
+
+struct Work {
+  const CheckedClaim& claim;
+  std::vector<Evidence> evidence;
+  Mentions mentions;
+  std::vector<Directed> directions;
+  std::vector<std::pair<size_t, std::string>> companies;  // Where each is named, in order.
+  ClaimCheck out;
+
+  void issue(const char* kind, std::string message, std::string fix) {
+    out.issues.push_back({claim.id, kind, std::move(message), std::move(fix)});
+  }
+};
+
+void check_quotes(Work* w) {
+  if (w->claim.cites.empty()) w->issue("support", "the claim cites nothing", "cite the passage that says so, or drop the claim");
+  for (size_t i = 0; i < w->evidence.size(); ++i) {
+    const Evidence& e = w->evidence[i];
+    const Citation& c = w->claim.cites[i];
+    ++w->out.n_quotes;
+    const std::string where = fmt::format("{}{}", c.doc, c.page ? fmt::format(" page {}", *c.page) : "");
+    if (!e.page_found)
+      w->issue("support", fmt::format("{} cannot be read: {}", where, e.problem), "cite a page of a document in the memory");
+    else if (!e.quote_found)
+      w->issue("support", fmt::format("the quote '{}' is not on {}", cut_utf8(c.quote, 120), where), "quote the page word for word");
+  }
+}
+
+void find_companies(Work* w, const std::vector<std::string>& names) {
+  const std::string& text = w->claim.text;
+  for (const std::string& name : names)
+    for (size_t at = find_name(text, name); at != std::string::npos; at = find_name(text, name, at + name.size())) w->companies.emplace_back(at, name);
+  std::sort(w->companies.begin(), w->companies.end());
+}
+
+void check_names(Work* w) {
+  std::set<std::string> seen;
+  for (const auto& [at, name] : w->companies) {
+    if (!seen.insert(lower_ascii(name)).second) continue;
+    ++w->out.n_names;
+    bool backed = false, readable = false;
+    for (const Evidence& e : w->evidence) {
+      if (!e.page_found) continue;
+      readable = true;
+      backed = backed || lower_ascii(e.document.company) == lower_ascii(name) || mentions_name(e.context, name) ||
+               (e.document.company.empty() && mentions_name(e.page + " " + e.document.title, name));
+    }
+    if (!backed && readable)
+      w->issue("name", fmt::format("'{}' is not the company of the cited document, and the passage does not name it", name),
+               "name the company whose document is cited, or cite a document of that company");
+  }
+  std::string all;
+  for (const Evidence& e : w->evidence) all += " " + e.page + " " + e.document.title + " " + e.document.company;
+  if (all.empty()) return;
+  const std::string lowered = lower_ascii(all);
+  for (const std::string& word : capitalised_words(w->claim.text)) {
+    const std::string plain = lower_ascii(word);
+    const bool company = std::any_of(w->companies.begin(), w->companies.end(), [&](const auto& c) { return mentions_name(c.second, plain); });
+    if (company || plain == "us" || plain == "usd") continue;
+    ++w->out.n_names;
+    const std::string stem = plain.size() > 4 && plain.back() == 's' ? plain.substr(0, plain.size() - 1) : plain;
+    if (lowered.find(stem) == std::string::npos)
+      w->issue("name", fmt::format("'{}' does not occur on the cited page", word), "use the name that the document uses");
+  }
+}
+
+NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
+  NumeralContext context;
+  const std::string lowered = lower_ascii(w.claim.text);
+  const auto& periods = w.mentions.periods;
+  const auto& numerals = w.mentions.numerals;
+  // The period that follows the numeral before the next amount of the same kind, else the one before it.
+  size_t next = lowered.size();
+  for (size_t j = index + 1; j < numerals.size(); ++j)
+    if (numerals[j].unit == n.unit && !numerals[j].ordinal) {
+      next = numerals[j].begin;
+      break;
+    }
+  for (const PeriodMention& m : periods)
+    if (m.begin >= n.end && m.begin < next) {
+      context.period = m.period;
+      break;
+    }
+  if (!context.period)
+    for (const PeriodMention& m : periods)
+      if (m.end <= n.begin) context.period = m.period;
+  if (!context.period && !periods.empty()) context.period = periods.front().period;
+  for (size_t c = 0; c < w.companies.size(); ++c) {
+    const auto& [at, name] = w.companies[c];
+    const std::string key = lower_ascii(name);
+    if (std::find(context.company_order.begin(), context.company_order.end(), key) == context.company_order.end()) context.company_order.push_back(key);
+    const size_t until = c + 1 < w.companies.size() ? w.companies[c + 1].first : lowered.size();
+    const Period* own = nullptr;
+    for (const PeriodMention& m : periods)
+      if (m.begin > at && m.begin < until) {
+        own = &m.period;
+        break;
+      }
+    if (own == nullptr && !periods.empty()) own = &periods.front().period;
+    if (own != nullptr) context.by_company.emplace(key, *own);
+  }
+  // The last direction word before the numeral; a growth word anywhere makes a percentage a change.
+  for (const Directed& d : w.directions)
+    if (d.begin < n.begin) context.direction = d.direction;
+  const bool after = context.direction == 0;
+  for (const Directed& d : w.directions)
+    if (after && d.begin >= n.end && d.begin <= n.end + 2) context.direction = d.direction;
+  context.change_cue = context.direction != 0;
+  auto says = [&](std::string_view part) { return lowered.find(part) != std::string::npos; };
+  context.difference_cue = says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
+                           says(" by ") || says("above") || says("below") || says("lead") || says("higher") || says("lower") || says("increase of") ||
+                           says("decrease of") || says("added") || says("margin") || says("fewer") || says("trail") || says("apart");
+  if (says("exceed") || says("surpass") || says("above") || says("higher than") || says("more than that")) context.direction = context.direction == 0 ? 1 : context.direction;
+  context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly");
+  // "profit"/"loss" said of the amount: the nearest one before it.
+  for (const auto& [word, sign] : {std::pair<std::string_view, int>{"loss", -1}, {"profit", 1}, {"net income", 1}, {"net earnings", 1}}) {
+    const size_t at = lowered.rfind(word, n.begin);
+    if (at == std::string::npos || at + 40 < n.begin) continue;
+    if (word == "profit" && at >= 6 && lowered.substr(at - 6, 6) == "gross ") continue;
+    context.profit = sign;
+    if (sign < 0) break;
+  }
+  return context;
+}
+
+void check_numerals(Work* w) {
+  std::vector<bool> dated(w->mentions.periods.size(), false);
+  std::string pages, passages;
+  for (const Evidence& e : w->evidence) pages += " " + lower_ascii(e.page), passages += " " + lower_ascii(e.context + " " + e.paragraph);
+  const bool readable = std::any_of(w->evidence.begin(), w->evidence.end(), [](const Evidence& e) { return e.quote_found; });
+  for (size_t i = 0; i < w->mentions.numerals.size() && readable; ++i) {
+    const Numeral& n = w->mentions.numerals[i];
+    ++w->out.n_numbers;
+    if (n.ordinal || (n.from_word && n.scale == 0)) {
+      int64_t whole = 0;
+      const std::string digits = n.value.fits_int64(&whole) ? std::to_string(whole) : n.printed;
+      bool found = mentions_name(passages, n.printed);
+      for (const Numeral& other : find_mentions(passages).numerals) found = found || other.value == n.value;
+      if (n.ordinal) found = found || mentions_name(pages, digits);
+      if (!found && n.unit == NumeralUnit::plain)
+        w->issue("number", fmt::format("'{}' is not in the cited passage", n.printed), "use the number that the passage states");
+      if (n.unit == NumeralUnit::plain || found) continue;
+    }
+    const NumeralContext context = context_of(*w, n, i);
+    const Match match = match_numeral(n, context, w->evidence);
+    switch (match.kind) {
+      case MatchKind::ok:
+        break;
+      case MatchKind::sign:
+        w->issue("sign", fmt::format("'{}' goes the other way in the source ({})", n.printed, match.how), "state the direction that the figures have");
+        break;
+      case MatchKind::period:
+        w->issue("date", fmt::format("'{}' belongs to another period ({})", n.printed, match.how), "name the period of the cited column, or cite the figure of that period");
+        break;
+      case MatchKind::unit:
+        w->issue("unit", fmt::format("'{}' is {}", n.printed, match.how), "use the unit and scale of the source");
+        break;
+      default: {
+        const bool elsewhere = pages.find(lower_ascii(n.printed)) != std::string::npos;
+        w->issue("number", fmt::format("'{}' is not in the cited passage and does not follow from its figures{}", n.printed,
+                                       elsewhere ? " (it stands elsewhere on the page)" : ""),
+                 elsewhere ? "cite the passage that states it" : "use the figure of the cited passage");
+      }
+    }
+    if (match.kind == MatchKind::ok)
+      for (const Printed* p : match.figures)
+        for (size_t k = 0; k < dated.size(); ++k)
+          dated[k] = dated[k] || period_agrees(w->mentions.periods[k].period, *p, w->evidence[p->citation]);
+  }
+  for (size_t k = 0; k < dated.size() && readable; ++k) {
+    const Period& said = w->mentions.periods[k].period;
+    ++w->out.n_dates;
+    if (dated[k] || said.year == 0) continue;
+    bool printed = false;
+    for (const Evidence& e : w->evidence) {
+      if (!e.quote_found) continue;
+      Printed none;
+      none.citation = 0;
+      printed = printed || period_agrees(said, none, e);
+    }
+    // A wrong period that already spoiled a number is one mistake, not two.
+    const bool told = std::any_of(w->out.issues.begin(), w->out.issues.end(), [](const ClaimIssue& i) { return i.kind == "date" || i.kind == "number" || i.kind == "unit"; });
+    if (!printed && !told)
+      w->issue("date", fmt::format("'{}' is not a period of the cited passage",
+                                   w->claim.text.substr(w->mentions.periods[k].begin, w->mentions.periods[k].end - w->mentions.periods[k].begin)),
+               "name the period that the passage states");
+  }
+}
+
+void check_directions_without_numbers(Work* w) {
+  if (w->directions.empty()) return;
+  const bool any_number = std::any_of(w->mentions.numerals.begin(), w->mentions.numerals.end(), [](const Numeral& n) { return !n.ordinal && !n.from_word; });
+  if (any_number) return;
+  for (const Evidence& e : w->evidence) {
+    if (!e.quote_found) continue;
+    int said = 0, printed = 0;
+    for (const Directed& d : w->directions) said += d.direction;
+    for (const Directed& d : find_directions(w->claim.cites[static_cast<size_t>(&e - w->evidence.data())].quote)) printed += d.direction;
+    if (said * printed < 0 && w->evidence.size() == 1)
+      w->issue("sign", "the claim says the opposite direction of the quote", "state the direction that the passage states");
+  }
+}
+
+void check_support(Work* w) {
+  std::string passage, page;
+  for (const Evidence& e : w->evidence) {
+    if (!e.quote_found) continue;
+    passage += " " + e.context + " " + e.paragraph;
+    page += " " + e.page + " " + e.document.title + " " + e.document.company;
+  }
+  if (page.empty()) return;
+  std::string text = w->claim.text;
+  std::set<std::string> wanted = content_words(text);
+  for (const auto& [at, name] : w->companies)
+    for (const std::string& word : content_words(name)) wanted.erase(word);
+  const bool figures = std::any_of(w->mentions.numerals.begin(), w->mentions.numerals.end(), [](const Numeral& n) { return !n.from_word && !n.ordinal; });
+  w->out.overlap = overlap(wanted, content_words(passage));
+  const double on_page = overlap(wanted, content_words(page));
+  if (!figures && w->out.overlap < kOverlapWordsMin)
+    w->issue("support", fmt::format("the passage has {:.0f} % of the claim's words", 100 * w->out.overlap), "say what the passage says, or cite the passage that says this");
+  if (figures && on_page < kOverlapFiguresMin)
+    w->issue("support", fmt::format("the page has {:.0f} % of the claim's words", 100 * on_page), "name the figure as the page does");
+  const std::set<std::string> said = modal_words(text), backed = modal_words(passage);
+  for (const std::string& modal : said) {
+    if (backed.count(modal) > 0) continue;
+    const char* what = modal == "cause" ? "a cause" : modal == "future" ? "a forecast" : "a decision";
+    w->issue("support", fmt::format("the claim states {} and the passage does not", what), "leave it out, or cite the passage that says so");
+  }
+}
+
+}  // namespace
+
+Result<ClaimCheck> check_claim(const CheckedClaim& claim, const std::vector<std::string>& companies, EvidenceReader* reader) {
+  Work w{claim, {}, find_mentions(claim.text), find_directions(claim.text), {}, {}};
+  for (size_t i = 0; i < claim.cites.size(); ++i) {
+    CONSORT_ASSIGN(Evidence e, reader->read(claim.cites[i], i));
+    w.evidence.push_back(std::move(e));
+  }
+  CONSORT_ASSIGN(const std::vector<SourceDocument>* documents, reader->documents());
+  std::set<std::string> names(companies.begin(), companies.end());
+  for (const SourceDocument& d : *documents)
+    if (!d.company.empty()) names.insert(d.company);
+  if (normalise_text(claim.text).empty()) {
+    w.issue("format", "the claim has no text", "write one sentence");
+    return std::move(w.out);
+  }
+  check_quotes(&w);
+  find_companies(&w, {names.begin(), names.end()});
+  check_names(&w);
+  check_numerals(&w);
+  check_directions_without_numbers(&w);
+  check_support(&w);
+  return std::move(w.out);
+}
+
+}  // namespace consort::tool

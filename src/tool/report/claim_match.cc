@@ -1,0 +1,257 @@
+#include "tool/report/claim_match.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tool/report/words.h"
+
+namespace consort::tool {
+namespace {
+
+Rational minus(const Rational& a, const Rational& b) { return a.minus(b).value_or(Rational()); }
+
+// |said| equals |found| to the digits shown, with room where the words say that it is approximate.
+bool close(const Numeral& said, const Rational& found) {
+  const Rational a = said.value.magnitude(), b = found.magnitude();
+  const Rational gap = minus(a, b).magnitude();
+  if (!(said.half_step < gap)) return true;
+  const Rational five_percent = *b.over(Rational(20));
+  if (said.approximation == Approximation::above) return !(b < a) && !(five_percent < gap);
+  if (said.approximation == Approximation::below) return !(a < b) && !(five_percent < gap);
+  return false;
+}
+
+bool unit_agrees(const Numeral& said, const Printed& p) {
+  switch (said.unit) {
+    case NumeralUnit::percent:
+      return p.unit == NumeralUnit::percent || (p.unit_open && p.percent_open && p.scale == 0);
+    case NumeralUnit::points:
+      return p.unit == NumeralUnit::percent || p.unit == NumeralUnit::points || (p.unit_open && p.percent_open && p.scale == 0);
+    case NumeralUnit::times:
+      return p.unit == NumeralUnit::times || (p.unit == NumeralUnit::plain && p.scale == 0);
+    case NumeralUnit::currency:
+      return p.unit == NumeralUnit::currency || p.unit_open;
+    case NumeralUnit::plain:
+      return p.unit == NumeralUnit::plain || p.unit_open;
+  }
+  return false;
+}
+
+bool same_kind(const Printed& a, const Printed& b) {
+  const auto kind = [](const Printed& p) { return p.unit == NumeralUnit::currency ? NumeralUnit::plain : p.unit; };
+  return kind(a) == kind(b);
+}
+
+const Evidence& evidence_of(const Printed& p, const std::vector<Evidence>& all) { return all[p.citation]; }
+
+bool period_fits(const NumeralContext& context, const Printed& p, const std::vector<Evidence>& all) {
+  const Evidence& e = evidence_of(p, all);
+  if (context.by_company.size() > 1) {
+    const auto found = context.by_company.find(lower_ascii(e.document.company));
+    if (found != context.by_company.end()) return period_agrees(found->second, p, e);
+  }
+  return !context.period || period_agrees(*context.period, p, e);
+}
+
+// Is `a` the period before `b` in one row?
+bool precedes(const Printed& a, const Printed& b) {
+  if (a.citation != b.citation || a.group != b.group || a.column == b.column) return false;
+  if (a.period.year != 0 && b.period.year != 0) {
+    if (a.period.span != b.period.span && a.period.span != Span::unknown && b.period.span != Span::unknown) return false;
+    if (a.period.count != b.period.count) return false;
+    return a.period.year == b.period.year - 1;
+  }
+  return std::abs(a.column - b.column) <= 2;
+}
+
+struct Best {
+  Match match;
+  void offer(MatchKind kind, std::string how, std::vector<const Printed*> figures) {
+    if (static_cast<int>(kind) > static_cast<int>(match.kind)) match = {kind, std::move(how), std::move(figures)};
+  }
+};
+
+int sign_of_order(const NumeralContext& context, const Evidence& a, const Evidence& b) {
+  const auto at = [&](const Evidence& e) {
+    const auto found = std::find(context.company_order.begin(), context.company_order.end(), lower_ascii(e.document.company));
+    return found - context.company_order.begin();
+  };
+  return at(a) < at(b) ? 1 : at(a) > at(b) ? -1 : 0;
+}
+
+// The row of `p` moved up (+1) or down (-1) into its period; 0 when it cannot be told.
+int movement(const Printed& p, const std::vector<const Printed*>& figures) {
+  for (const Printed* q : figures) {
+    if (q->citation == p.citation && q->group == p.group && q->scale == p.scale && q->unit == p.unit && q->period.year != 0 && precedes(*q, p))
+      return p.value.compare(q->value);
+  }
+  return 0;
+}
+
+void match_printed(const Numeral& said, const NumeralContext& context, const std::vector<Evidence>& evidence,
+                   const std::vector<const Printed*>& figures, Best* best) {
+  for (const Printed* p : figures) {
+    if (!close(said, p->value)) continue;
+    const std::string how = fmt::format("printed as {}", p->printed);
+    if (!unit_agrees(said, *p)) {
+      best->offer(MatchKind::unit, how, {p});
+      continue;
+    }
+    if (!period_fits(context, *p, evidence)) {
+      best->offer(MatchKind::period, how, {p});
+      continue;
+    }
+    MatchKind kind = MatchKind::ok;
+    const bool is_change = said.unit == NumeralUnit::percent || said.unit == NumeralUnit::points;
+    if (is_change && context.direction != 0) {
+      const int printed = p->value.sign() < 0 ? -1 : p->direction;
+      if (printed != 0 && printed != context.direction) kind = MatchKind::sign;
+    } else if (!is_change) {
+      const int moved = movement(*p, figures);
+      if (context.direction != 0 && context.change_cue && moved != 0 && moved != context.direction) kind = MatchKind::sign;
+      if (context.direction != 0 && context.change_cue && moved == 0 && p->direction != 0 && p->direction != context.direction) kind = MatchKind::sign;
+      const std::string label = lower_ascii(evidence_of(*p, evidence).label);
+      const bool either = label.find("(loss)") != std::string::npos || label.find("/loss") != std::string::npos || label.find("(losses)") != std::string::npos;
+      const bool income = label.find("income") != std::string::npos || label.find("profit") != std::string::npos || label.find("earnings") != std::string::npos;
+      if (context.profit < 0 && p->value.sign() > 0 && (either || (income && label.find("loss") == std::string::npos))) kind = MatchKind::sign;
+      if (context.profit > 0 && p->value.sign() < 0 && said.value.sign() > 0) kind = MatchKind::sign;
+    }
+    best->offer(kind, how, {p});
+  }
+}
+
+void match_pair(const Numeral& said, const NumeralContext& context, const std::vector<Evidence>& evidence, const Printed& a, const Printed& b,
+                const std::vector<const Printed*>& /*figures*/, Best* best) {
+  if (a.citation == b.citation && a.group == b.group && a.column == b.column) return;
+  const bool plain = a.unit != NumeralUnit::percent && a.unit != NumeralUnit::points && b.unit != NumeralUnit::percent && b.unit != NumeralUnit::points;
+  const std::string names = fmt::format("{} and {}", a.printed, b.printed);
+  const bool one_row = a.citation == b.citation && a.group == b.group;
+  auto judge = [&](const std::string& how, const Rational& value, bool in_time, bool sign_ok) {
+    if (!close(said, value)) return;
+    best->offer(!in_time ? MatchKind::period : !sign_ok ? MatchKind::sign : MatchKind::ok, how + " of " + names, {&a, &b});
+  };
+  const Evidence& ea = evidence_of(a, evidence);
+  const Evidence& eb = evidence_of(b, evidence);
+  if (said.unit == NumeralUnit::percent && plain && a.scale == b.scale && !a.value.is_zero()) {
+    if (context.change_cue) {
+      // b is the later one.
+      const bool known = a.period.year != 0 && b.period.year != 0;
+      const bool order = known ? precedes(a, b) : one_row && precedes(a, b);
+      if (order) {
+        const Rational change = minus(b.value, a.value).times(Rational(100)).value_or(Rational()).over(a.value.magnitude()).value_or(Rational());
+        judge("change", change, period_fits(context, b, evidence), context.direction == 0 || change.sign() == 0 || change.sign() == context.direction || !known);
+      }
+    }
+  }
+  if (said.unit == NumeralUnit::percent && plain && !context.change_cue && !b.value.is_zero()) {
+    const Rational share = a.value.times(Rational(100)).value_or(Rational()).over(b.value).value_or(Rational());
+    const bool in_time = period_fits(context, a, evidence) && period_fits(context, b, evidence) &&
+                         (a.period.year == 0 || b.period.year == 0 || a.period.year == b.period.year || ea.document.name != eb.document.name);
+    judge("share", share, in_time, share.sign() >= 0);
+  }
+  if (said.unit == NumeralUnit::times && plain && !b.value.is_zero()) {
+    const Rational ratio = a.value.over(b.value).value_or(Rational());
+    judge("ratio", ratio, period_fits(context, a, evidence) && period_fits(context, b, evidence), sign_of_order(context, ea, eb) >= 0);
+  }
+  const bool like = same_kind(a, b) && (unit_agrees(said, a) || (said.unit == NumeralUnit::points && a.unit == NumeralUnit::percent));
+  if (context.difference_cue && like && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
+    const Rational difference = minus(a.value, b.value);
+    if (one_row) {
+      const bool order = precedes(b, a);
+      if (order) judge("difference", difference, period_fits(context, a, evidence), context.direction == 0 || difference.sign() == context.direction);
+    } else {
+      const int order = sign_of_order(context, ea, eb);
+      const bool sign_ok = context.direction == 0 || order == 0 || difference.sign() * order == context.direction;
+      judge("difference", difference, period_fits(context, a, evidence) && period_fits(context, b, evidence), sign_ok);
+    }
+  }
+  if (context.sum_cue && like) {
+    const Rational sum = a.value.plus(b.value).value_or(Rational());
+    judge("sum", sum, period_fits(context, a, evidence) && period_fits(context, b, evidence), true);
+  }
+}
+
+// The same digits in another scale or unit: "million" for "billion", dollars for percent.
+bool same_digits(const Numeral& said, const Printed& p) {
+  for (int shift = -12; shift <= 12; shift += 3) {
+    const Rational factor = *Rational(10).power(shift);
+    Numeral moved = said;
+    moved.value = *said.value.times(factor);
+    moved.half_step = *said.half_step.times(factor);
+    if (close(moved, p.value)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool period_agrees(const Period& said, const Printed& p, const Evidence& evidence) {
+  const Period& c = p.period;
+  if (said.count != 0 && c.count != 0 && said.span == c.span && said.count != c.count) return false;
+  const bool said_part = said.span == Span::quarter || said.span == Span::half || said.span == Span::nine_months || said.span == Span::weeks;
+  const bool cell_part = c.span == Span::quarter || c.span == Span::half || c.span == Span::nine_months || c.span == Span::weeks;
+  if (said_part && c.span == Span::year) return false;
+  if (said_part && cell_part && said.span != c.span &&
+      !((said.span == Span::weeks || c.span == Span::weeks) && (said.count == 0 || c.count == 0 || said.span == c.span)))
+    return false;
+  if (said.span == Span::year && said.fiscal && cell_part) return false;
+  if (said.month != 0 && c.month != 0 && said.month != c.month) return false;
+  if (said.day != 0 && c.day != 0 && said.day != c.day) return false;
+  if (said.year == 0) return true;
+  if (c.year != 0) {
+    // A quarter of fiscal 2024 may be headed 2023 where the year ends in winter, and the text says so.
+    if (said.year == c.year) return true;
+    return said.fiscal && cell_part && said.year == c.year + 1 &&
+           std::find(evidence.years.begin(), evidence.years.end(), said.year) != evidence.years.end();
+  }
+  if (!evidence.years.empty()) return std::find(evidence.years.begin(), evidence.years.end(), said.year) != evidence.years.end();
+  // Nothing near says when: the document's own year is meant, or what its page mentions when that is unknown.
+  if (evidence.document.period_end.size() >= 4) {
+    const int year = std::atoi(evidence.document.period_end.substr(0, 4).c_str());
+    return said.year == year;
+  }
+  return evidence.page.find(std::to_string(said.year)) != std::string::npos;
+}
+
+Match match_numeral(const Numeral& said, const NumeralContext& context, const std::vector<Evidence>& evidence) {
+  std::vector<const Printed*> figures;
+  for (const Evidence& e : evidence)
+    for (const Printed& p : e.figures) figures.push_back(&p);
+  Best best;
+  match_printed(said, context, evidence, figures, &best);
+  if (best.match.kind == MatchKind::ok) return best.match;
+  if (figures.size() <= 400) {
+    for (const Printed* a : figures) {
+      for (const Printed* b : figures) {
+        if (a != b) match_pair(said, context, evidence, *a, *b, figures, &best);
+        if (best.match.kind == MatchKind::ok) return best.match;
+      }
+    }
+  }
+  if (static_cast<int>(best.match.kind) < static_cast<int>(MatchKind::unit)) {
+    for (const Printed* p : figures)
+      if (same_digits(said, *p)) best.offer(MatchKind::unit, fmt::format("printed as {} in another unit or scale", p->printed), {p});
+    // A percentage that was computed, called dollars.
+    if (best.match.kind == MatchKind::none && said.unit != NumeralUnit::percent) {
+      Numeral percent = said;
+      percent.unit = NumeralUnit::percent;
+      const Rational factor = *Rational(10).power(-said.scale);
+      percent.value = *said.value.times(factor);
+      percent.half_step = *said.half_step.times(factor);
+      for (const bool change : {false, true}) {
+        NumeralContext as_percent = context;
+        as_percent.change_cue = change;
+        Best other;
+        for (const Printed* a : figures)
+          for (const Printed* b : figures)
+            if (a != b) match_pair(percent, as_percent, evidence, *a, *b, figures, &other);
+        if (other.match.kind == MatchKind::ok) best.offer(MatchKind::unit, other.match.how + ", a percentage", other.match.figures);
+      }
+    }
+  }
+  if (best.match.kind == MatchKind::none) best.match.kind = MatchKind::number;
+  return best.match;
+}
+
+}  // namespace consort::tool

@@ -1,0 +1,194 @@
+#include "tool/report/evidence.h"
+
+#include <algorithm>
+
+#include "tool/report/words.h"
+
+namespace consort::tool {
+namespace {
+
+bool joins_list(std::string_view between) {
+  for (const char c : between)
+    if (c != ' ' && c != ',' && !(c >= 'a' && c <= 'z')) return false;
+  const std::string t = normalise_text(between);
+  return t == "," || t == "and" || t == ", and" || t == "&" || t.empty() || t == "or" || t == ", fiscal" || t == "and fiscal" || t == ", and fiscal";
+}
+
+// Runs of neighbouring mentions: [first, last] indices.
+template <typename T>
+std::vector<std::pair<size_t, size_t>> runs_of(std::string_view text, const std::vector<T>& items) {
+  std::vector<std::pair<size_t, size_t>> out;
+  for (size_t i = 0; i < items.size();) {
+    size_t j = i;
+    while (j + 1 < items.size() && items[j + 1].begin >= items[j].end && joins_list(text.substr(items[j].end, items[j + 1].begin - items[j].end))) ++j;
+    out.emplace_back(i, j);
+    i = j + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Printed> figures_of_prose(std::string_view text) {
+  const Mentions mentions = find_mentions(text);
+  const auto directions = find_directions(text);
+  std::vector<Printed> out;
+  const auto number_runs = runs_of(text, mentions.numerals);
+  const auto period_runs = runs_of(text, mentions.periods);
+  for (size_t i = 0; i < mentions.numerals.size(); ++i) {
+    const Numeral& n = mentions.numerals[i];
+    Printed p;
+    p.value = n.value;
+    p.unit = n.unit;
+    p.scale = n.scale;
+    p.printed = n.printed;
+    p.column = static_cast<int>(i);
+    for (const Directed& d : directions)
+      if (d.begin < n.begin) p.direction = d.direction;
+    // "..., an increase of": the word may follow ("7% higher", "7% decrease").
+    for (const Directed& d : directions)
+      if (d.begin >= n.end && d.begin <= n.end + 2 && (i + 1 >= mentions.numerals.size() || d.begin < mentions.numerals[i + 1].begin)) {
+        p.direction = d.direction;
+        break;
+      }
+    const PeriodMention* best = nullptr;
+    for (const auto& [first, last] : number_runs) {
+      if (i < first || i > last || last == first) continue;
+      for (const auto& [pf, pl] : period_runs)
+        if (pl - pf == last - first) best = &mentions.periods[pf + (i - first)];
+    }
+    if (best == nullptr) {
+      for (const PeriodMention& m : mentions.periods)
+        if (m.begin >= n.end) {
+          best = &m;
+          break;
+        }
+      // A following period belongs to the next figure when one stands between with its own.
+      if (best == nullptr)
+        for (const PeriodMention& m : mentions.periods)
+          if (m.end <= n.begin) best = &m;
+    }
+    if (best != nullptr) p.period = best->period;
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
+Result<const std::vector<SourceDocument>*> EvidenceReader::documents() {
+  if (!documents_) {
+    CONSORT_ASSIGN(documents_, source_.documents());
+  }
+  return &*documents_;
+}
+
+int EvidenceReader::document_scale(const std::string& doc, int near_page) {
+  const auto key = std::make_pair(doc, near_page);
+  if (const auto found = scales_.find(key); found != scales_.end()) return found->second;
+  int scale = -1;
+  for (int distance = 1; distance <= 4 && scale < 0; ++distance) {
+    for (const int number : {near_page - distance, near_page + distance}) {
+      if (number < 1 || scale >= 0) continue;
+      const auto text = source_.page_text(doc, number);
+      if (!text) continue;
+      size_t at = 0;
+      while (at < text->size()) {
+        const size_t end = std::min(text->find('\n', at), text->size());
+        const int found = PageLayout::note_scale(std::string_view(*text).substr(at, end - at));
+        if (found >= 0) scale = found;
+        at = end + 1;
+      }
+    }
+  }
+  return scales_[key] = scale;
+}
+
+const EvidenceReader::Page& EvidenceReader::page(const std::string& doc, std::optional<int> number) {
+  const auto key = std::make_pair(doc, number.value_or(0));
+  if (const auto found = pages_.find(key); found != pages_.end()) return found->second;
+  Page page;
+  auto text = source_.page_text(doc, number);
+  if (!text) page.problem = text.error().to_string();
+  else page.layout.emplace(*text, number ? document_scale(doc, *number) : -1);
+  return pages_.emplace(key, std::move(page)).first->second;
+}
+
+Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
+  Evidence out;
+  out.document.name = citation.doc;
+  CONSORT_ASSIGN(const std::vector<SourceDocument>* known, documents());
+  for (const SourceDocument& d : *known)
+    if (d.name == citation.doc) out.document = d;
+  const Page& found = page(citation.doc, citation.page);
+  if (!found.layout) {
+    out.problem = found.problem;
+    return out;
+  }
+  out.page_found = true;
+  const PageLayout& layout = *found.layout;
+  out.page = layout.normalised();
+  const auto place = layout.find(citation.quote);
+  if (!place) return out;
+  out.quote_found = true;
+  int group = 0;
+  bool all_rows = true;
+  for (size_t line = place->first_line; line <= place->last_line; ++line) {
+    const auto row = layout.row(line);
+    // A wrapped label has no numbers of its own.
+    if (!row) {
+      all_rows = all_rows && place->first_line != place->last_line;
+      continue;
+    }
+    // Prose in columns: a quote that is one line of text with a number at its end.
+    ++group;
+    out.is_row = true;
+    out.label += (out.label.empty() ? "" : " / ") + row->label;
+    out.context += row->label + " / " + row->above + " ";
+    for (size_t c = 0; c < row->cells.size(); ++c) {
+      const PageCell& cell = row->cells[c];
+      for (const int scale : cell.scales) {
+        Printed p;
+        p.value = *cell.number.value.times(*Rational(10).power(scale));
+        p.unit = cell.number.unit;
+        p.unit_open = cell.number.unit == NumeralUnit::plain;
+        p.percent_open = p.unit_open && row->percent_column && scale == cell.scales.front();
+        if (p.percent_open) p.value = *cell.number.value.times(*Rational(10).power(scale));
+        p.period = cell.period;
+        p.citation = index;
+        p.group = group;
+        p.column = static_cast<int>(c);
+        p.scale = scale;
+        p.printed = cell.number.printed;
+        out.figures.push_back(std::move(p));
+        if (out.figures.back().percent_open && scale != 0) {
+          // The same cell read as a percentage has no scale.
+          Printed percent = out.figures.back();
+          percent.value = cell.number.value;
+          percent.unit = NumeralUnit::percent;
+          percent.unit_open = percent.percent_open = false;
+          percent.scale = 0;
+          out.figures.back().percent_open = false;
+          out.figures.push_back(std::move(percent));
+        }
+      }
+    }
+  }
+  out.paragraph = layout.paragraph(*place);
+  const std::string sentence = layout.sentence(*place, citation.quote);
+  if (!out.is_row) out.context = sentence;
+  out.context += " " + normalise_text(citation.quote);
+  if (!out.is_row || !all_rows) {
+    for (Printed& p : figures_of_prose(sentence)) {
+      p.citation = index;
+      p.group = 1000;
+      out.figures.push_back(std::move(p));
+    }
+  }
+  for (const PeriodMention& m : find_mentions(out.is_row ? out.context : sentence).periods)
+    if (m.period.year != 0) out.years.push_back(m.period.year);
+  if (out.years.empty() && !out.is_row)
+    for (const PeriodMention& m : find_mentions(out.paragraph).periods)
+      if (m.period.year != 0) out.years.push_back(m.period.year);
+  return out;
+}
+
+}  // namespace consort::tool

@@ -1,0 +1,175 @@
+// The rules of check_claims against reports with planted errors: what is caught, what is a false alarm.
+// Reads examples/competitive-intelligence/evals/planted.*.jsonl; the real set needs CONSORT_DATA.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+#include "tool/report/check_claims.h"
+
+namespace consort::tool {
+namespace {
+
+using contract::Value;
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+// A folder of texts with a form feed between pages and a manifest.
+class TextSource final : public PageSource {
+ public:
+  void add(SourceDocument document, const std::string& text) {
+    std::vector<std::string> pages;
+    size_t at = 0;
+    while (at <= text.size()) {
+      const size_t end = std::min(text.find('\f', at), text.size());
+      pages.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    pages_[document.name] = std::move(pages);
+    documents_.push_back(std::move(document));
+  }
+  Result<std::string> page_text(const std::string& doc, std::optional<int> page) const override {
+    const auto found = pages_.find(doc);
+    if (found == pages_.end() || (page && (*page < 1 || static_cast<size_t>(*page) > found->second.size())))
+      return fail(make_error(ErrorCode::not_found, 5004, "no such page").got(doc));
+    if (page) return found->second[static_cast<size_t>(*page - 1)];
+    std::string all;
+    for (const std::string& p : found->second) all += p + "\n";
+    return all;
+  }
+  Result<std::vector<SourceDocument>> documents() const override { return documents_; }
+
+ private:
+  std::map<std::string, std::vector<std::string>> pages_;
+  std::vector<SourceDocument> documents_;
+};
+
+struct Score {
+  std::map<std::string, std::pair<int, int>> by_kind;  // Planted: caught, all.
+  std::map<std::string, std::map<std::string, int>> named;
+  int good = 0, alarms = 0;
+};
+
+Score measure(const std::filesystem::path& file, const TextSource& source, bool verbose) {
+  Score score;
+  EvidenceReader reader(source);
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) continue;
+    const Value record = *contract::parse_json(line);
+    std::map<std::string, std::string> planted;
+    for (const Value& e : record.find("errors")->as_array()) planted[e.string_or("claim_id", "")] = e.string_or("kind", "");
+    std::vector<std::string> companies;
+    for (const Value& c : record.find("companies")->as_array()) companies.push_back(c.as_string());
+    for (const Value& c : record.find("report")->find("claims")->as_array()) {
+      CheckedClaim claim{c.string_or("id", ""), c.string_or("text", ""), "", {}};
+      for (const Value& cite : c.find("cites")->as_array()) {
+        Citation out{cite.string_or("doc", ""), {}, cite.string_or("quote", "")};
+        if (cite.find("page")->is_number()) out.page = static_cast<int>(*cite.find("page")->as_number().as_int64());
+        claim.cites.push_back(std::move(out));
+      }
+      const ClaimCheck check = *check_claim(claim, companies, &reader);
+      const auto found = planted.find(claim.id);
+      std::string issues;
+      for (const ClaimIssue& i : check.issues) issues += fmt::format("\n      {}: {}", i.kind, i.message);
+      if (found == planted.end()) {
+        ++score.good;
+        score.alarms += !check.issues.empty();
+        if (verbose && !check.issues.empty())
+          std::cout << "  false alarm " << record.string_or("id", "") << "/" << claim.id << ": " << claim.text << issues << "\n      > "
+                    << claim.cites[0].doc << " " << claim.cites[0].page.value_or(0) << " | " << claim.cites[0].quote << "\n";
+      } else {
+        auto& [caught, all] = score.by_kind[found->second];
+        ++all;
+        caught += !check.issues.empty();
+        for (const ClaimIssue& i : check.issues) ++score.named[found->second][i.kind];
+        if (verbose && check.issues.empty())
+          std::cout << "  missed (" << found->second << ") " << record.string_or("id", "") << "/" << claim.id << ": " << claim.text << "\n      > "
+                    << claim.cites[0].doc << " " << claim.cites[0].page.value_or(0) << " | " << claim.cites[0].quote << "\n";
+      }
+    }
+  }
+  return score;
+}
+
+void report_and_expect(const std::string& name, const Score& score) {
+  std::cout << "planted errors, " << name << "\n  kind          caught   named as\n";
+  for (const auto& [kind, counts] : score.by_kind) {
+    std::string named;
+    const auto found = score.named.find(kind);
+    if (found != score.named.end())
+      for (const auto& [as, n] : found->second) named += fmt::format(" {} {}", as, n);
+    std::cout << fmt::format("  {:<12} {:>3}/{:<3}  {}\n", kind, counts.first, counts.second, named);
+  }
+  std::cout << fmt::format("  false alarms {:>3}/{:<3}\n", score.alarms, score.good);
+  int caught = 0, all = 0;
+  for (const char* kind : {"wrong_number", "unit", "year", "company"}) {
+    const auto found = score.by_kind.find(kind);
+    if (found != score.by_kind.end()) caught += found->second.first, all += found->second.second;
+  }
+  ASSERT_GT(all, 0);
+  std::cout << fmt::format("  numbers, units, years, companies: {:.1f} % caught; false alarms {:.1f} %\n", 100.0 * caught / all, 100.0 * score.alarms / score.good);
+  EXPECT_GE(caught * 100, all * 95);
+  EXPECT_LE(score.alarms * 100, score.good * 5);
+}
+
+const std::filesystem::path kEvals = std::filesystem::path(CONSORT_SOURCE_DIR) / "examples/competitive-intelligence/evals";
+
+TEST(PlantedErrors, OfTheRealCorpusAreCaughtWithFewFalseAlarms) {
+  const char* data = std::getenv("CONSORT_DATA");
+  if (data == nullptr || *data == '\0') {
+    std::cout << "left out: CONSORT_DATA is not set\n";
+    GTEST_SKIP();
+  }
+  const std::filesystem::path corpus = std::filesystem::path(data) / "corpus";
+  TextSource source;
+  std::istringstream lines(read_file(corpus / "manifest.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const Value entry = *contract::parse_json(line);
+    source.add({entry.string_or("doc", ""), entry.string_or("doc", ""), entry.string_or("company", ""), entry.string_or("period_end", "")},
+               read_file(corpus / entry.string_or("text", "")));
+  }
+  report_and_expect("real corpus", measure(kEvals / "planted.real.jsonl", source, std::getenv("VERBOSE") != nullptr));
+}
+
+TEST(PlantedErrors, OfTheBundledCorpusAreCaughtWithFewFalseAlarms) {
+  // The digests are PDFs that the repository typesets; `pdftotext` reads them as ingestion does.
+  const std::filesystem::path folder = std::filesystem::path(CONSORT_SOURCE_DIR) / "examples/competitive-intelligence/corpus/filings";
+  if (std::system("pdftotext -v >/dev/null 2>&1") != 0) {
+    std::cout << "left out: pdftotext is not installed\n";
+    GTEST_SKIP();
+  }
+  TextSource source;
+  const std::map<std::string, std::string> companies = {{"GENERALMILLS", "General Mills"}, {"KRAFTHEINZ", "Kraft Heinz"}, {"WALMART", "Walmart"},
+                                                        {"COSTCO", "Costco"}, {"AMAZON", "Amazon"}, {"EBAY", "eBay"},
+                                                        {"SALESFORCE", "Salesforce"}, {"ORACLE", "Oracle"}};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string stem = entry.path().stem().string(), extension = entry.path().extension().string();
+    if (extension != ".pdf" && extension != ".md" && extension != ".txt" && extension != ".html") continue;
+    std::string text;
+    if (extension == ".pdf") {
+      const std::filesystem::path out = std::filesystem::temp_directory_path() / ("consort_planted_" + stem + ".txt");
+      ASSERT_EQ(std::system(("pdftotext -layout '" + entry.path().string() + "' '" + out.string() + "'").c_str()), 0);
+      text = read_file(out);
+      std::filesystem::remove(out);
+    } else {
+      text = read_file(entry.path());
+    }
+    const auto company = companies.find(stem.substr(0, stem.find('_')));
+    source.add({stem, stem, company == companies.end() ? "" : company->second, ""}, text);
+  }
+  report_and_expect("bundled corpus", measure(kEvals / "planted.bundled.jsonl", source, std::getenv("VERBOSE") != nullptr));
+}
+
+}  // namespace
+}  // namespace consort::tool
