@@ -1,8 +1,12 @@
 // Token masks: contract x tokenizer -> which tokens may come next.
 //
-// Exact both ways for the supported subset: a token is allowed if and only if some completion exists
-// after it that fits in the tokens that are left. No dead end, no truncated value. What cannot be
-// enforced is refused by `compile`, never dropped.
+// A token is allowed if and only if the bytes so far, with it, begin a value in emitted form
+// (docs/formats/contract.md) and the cheapest end of that value fits in the tokens that are left.
+// No dead end, no truncated value. What cannot be enforced is refused by `compile`, never dropped.
+//
+// The cheapest end is counted so that it can always be walked: keys, enum values and literals in
+// the fewest tokens that spell them, everything else one byte a token. So a budget below
+// `shortest_tokens` is refused although some luckier spelling might have fitted.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +23,8 @@ namespace consort::mask {
 class Vocabulary final {
  public:
   // `pieces[i]` = the bytes of token i; empty for special tokens, which a mask never allows.
+  // Error 2205 if a printable ASCII character is not itself a token (then closing cannot be
+  // promised), or an end token is out of range.
   static Result<std::shared_ptr<const Vocabulary>> create(std::vector<std::string> pieces,
                                                           std::vector<int32_t> end_tokens);
   ~Vocabulary();
@@ -36,14 +42,16 @@ class Vocabulary final {
 };
 
 struct MaskOptions {
-  int whitespace_max = 1;    // Consecutive blanks between tokens of the value. 0 = compact JSON only.
-  int digits_max = 17;       // Of one number.
-  int depth_max = 32;        // Of recursion through $ref.
+  int whitespace_max = 1;  // Consecutive blanks between tokens of the value. 0 = compact JSON only.
+  bool newlines = false;   // A line feed is a blank too.
+  int digits_max = 17;     // Of one number, at most 17.
+  int depth_max = 32;      // Arrays and objects inside one another, at most 128.
 };
 
 // Compiled contract for one vocabulary. Immutable, shared.
 class CompiledMask;
-// Errors: 2201 cannot be enforced (place = JSON Pointer), 2202 limit, 2203 no value fits.
+// Errors: 2201 cannot be enforced (place = JSON Pointer), 2202 limit, 2203 no value fits (the
+// schema accepts nothing, or nothing within the options).
 Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
                                                     std::shared_ptr<const Vocabulary> vocabulary,
                                                     const MaskOptions& options = {});
@@ -60,12 +68,16 @@ class Matcher {
 
   // Bit t of word t/64 = token t may come next, such that the value can still be closed, end token
   // included, within `tokens_left` tokens (this one counted). All zero only after the end token.
-  // `out` has (vocabulary.size() + 63) / 64 words.
+  // `out` has (vocabulary.size() + 63) / 64 words. Error 2203 if the value cannot be closed within
+  // `tokens_left`; it always can when `shortest_tokens` fitted at the start and allowed tokens were
+  // committed, one for each of `tokens_left`.
   Result<void> allowed(int tokens_left, std::span<uint64_t> out) const;
   // Advances. Error 2204 if the token was not allowed.
   Result<void> commit(int32_t token);
   bool value_complete() const;  // The bytes so far are a complete value; the end token is allowed.
   bool ended() const;           // The end token was committed.
+  // Upper bound on the tokens that closing takes from here, end token included; 0 once ended.
+  int tokens_to_close() const;
   // Bytes which are forced from here, whatever the model would like; empty if there is a choice.
   std::string forced_bytes() const;
 

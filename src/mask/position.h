@@ -1,0 +1,103 @@
+// Position: one way to read the bytes so far; and stepping it by one byte. Internal.
+//
+// A Position is a leaf (what is being written) on a persistent stack of the arrays and objects that
+// are open. Alternatives of anyOf are several positions side by side; those that come out equal are
+// one again.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "mask/grammar.h"
+
+namespace consort::mask {
+
+struct Hash {
+  uint64_t a = 0;
+  uint64_t b = 0;
+  bool operator==(const Hash&) const = default;
+};
+struct HashOf {
+  size_t operator()(const Hash& hash) const { return hash.a; }
+};
+Hash mix(Hash hash, uint64_t value);
+
+struct Frame {
+  std::shared_ptr<const Frame> parent;
+  const Alternative* container = nullptr;
+  bool is_object = false;
+  uint32_t position = 0;  // Objects: of the next key.
+  uint64_t count = 0;     // Items or members, the one being written included.
+  int depth = 0;          // Containers that a child may still open.
+  int rest = 0;           // To finish this and all outer ones, once the child is finished.
+  Hash hash;
+  int outer() const { return parent ? parent->rest : 0; }
+};
+
+struct Position {
+  enum Kind : uint8_t {
+    kValue,    // A value of `node` begins.
+    kLiteral,  // Inside `literals` at `at`.
+    kNumber,
+    kString,
+    kOpen,   // After '[' or '{'.
+    kKey,    // After ',' of an object, or inside a key: `literals` at `at`.
+    kAfter,  // After an item or a member.
+    kDone,
+  };
+  Kind kind = kValue;
+  uint8_t blanks = 0;
+  uint32_t at = 0;
+  const void* thing = nullptr;  // GrammarNode, LiteralTrie, NumberMachine or StringMachine by kind.
+  StringState string;
+  NumberState number;
+  std::shared_ptr<const Frame> frame;
+
+  Hash local_hash() const;  // Without the frame.
+  Hash hash() const;
+};
+
+using Positions = std::vector<Position>;
+
+class Stepper {
+ public:
+  // At most so many positions are kept, the cheapest ones: fewer tokens may then be allowed than
+  // could be, never more.
+  static constexpr size_t kPositionsMax = 128;
+
+  explicit Stepper(const Grammar& grammar) : grammar_(grammar) {}
+  Position start() const;
+  // Appends what `position` becomes by `byte` to `out`: nothing if the byte does not fit.
+  void step(const Position& position, uint8_t byte, Positions& out) const;
+  // Bytes (tokens, where literals are left) to finish; finite for every position there is.
+  int cost(const Position& position) const;
+  // Removes duplicates and, past the limit, the dearest.
+  void tidy(Positions& positions) const;
+  // May the text end here?
+  bool complete(const Position& position) const;
+
+ private:
+  bool is_blank(uint8_t byte) const {
+    return byte == ' ' || (byte == '\n' && grammar_.options().newlines);
+  }
+  bool blank(const Position& position, uint8_t byte, Positions& out) const;
+  void finish_value(std::shared_ptr<const Frame> frame, Positions& out) const;
+  void value(const Position& position, uint8_t byte, Positions& out) const;
+  void open(const Alternative& container, bool is_object,
+            const std::shared_ptr<const Frame>& parent, int depth, Positions& out) const;
+  void literal(const LiteralTrie& literals, uint32_t at, uint8_t byte,
+               const std::shared_ptr<const Frame>& frame, Positions& out) const;
+  void key(const Position& position, uint8_t byte, Positions& out) const;
+  void after(const Position& position, uint8_t byte, Positions& out) const;
+  void first(const Position& position, uint8_t byte, Positions& out) const;
+  int key_cost(const Frame& frame, const LiteralTrie& literals, uint32_t at) const;
+  bool may_close(const Frame& frame) const;
+  bool may_add(const Frame& frame) const;
+  std::shared_ptr<const Frame> frame(const std::shared_ptr<const Frame>& parent,
+                                     const Alternative& container, bool is_object,
+                                     uint32_t position, uint64_t count, int depth) const;
+
+  const Grammar& grammar_;
+};
+
+}  // namespace consort::mask

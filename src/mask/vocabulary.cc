@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "mask/string_machine.h"
+#include "mask/trie.h"
+
+namespace consort::mask {
+namespace {
+
+using Trie = Vocabulary::Trie;
+
+void build_nodes(Trie& trie, const std::vector<std::string>& pieces) {
+  std::vector<int32_t> order;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (!pieces[i].empty()) order.push_back(static_cast<int32_t>(i));
+  }
+  const auto piece = [&](int32_t token) -> const std::string& {
+    return pieces[static_cast<size_t>(token)];
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return piece(a) < piece(b); });
+  std::vector<uint32_t> path = {0};
+  trie.byte = {0};
+  trie.end = {0};
+  std::vector<std::vector<int32_t>> tokens(1);
+  std::string_view previous;
+  for (int32_t token : order) {
+    const std::string& text = piece(token);
+    size_t common = 0;
+    while (common < previous.size() && common < text.size() && previous[common] == text[common]) {
+      ++common;
+    }
+    while (path.size() > common + 1) {
+      trie.end[path.back()] = static_cast<uint32_t>(trie.byte.size());
+      path.pop_back();
+    }
+    for (size_t i = common; i < text.size(); ++i) {
+      path.push_back(static_cast<uint32_t>(trie.byte.size()));
+      trie.byte.push_back(static_cast<uint8_t>(text[i]));
+      trie.end.push_back(0);
+      tokens.emplace_back();
+    }
+    tokens[path.back()].push_back(token);
+    previous = text;
+  }
+  for (uint32_t node : path) trie.end[node] = static_cast<uint32_t>(trie.byte.size());
+  trie.token_begin.push_back(0);
+  for (const auto& list : tokens) {
+    trie.tokens.insert(trie.tokens.end(), list.begin(), list.end());
+    trie.token_begin.push_back(static_cast<uint32_t>(trie.tokens.size()));
+  }
+  trie.has_quote.assign(trie.byte.size(), 0);
+  for (size_t i = trie.byte.size(); i-- > 1;) {
+    trie.has_quote[i] = trie.byte[i] == '"';
+    for (size_t child = i + 1; child < trie.end[i]; child = trie.end[child]) {
+      trie.has_quote[i] |= trie.has_quote[child];
+    }
+  }
+  // A node below a quote is reached with the string left: it counts as having one.
+  for (size_t i = 1; i < trie.byte.size(); ++i) {
+    if (trie.byte[i] != '"') continue;
+    for (size_t below = i; below < trie.end[i]; ++below) trie.has_quote[below] = 1;
+  }
+}
+
+void build_interior(Trie& trie, const std::vector<std::string>& pieces) {
+  const StringMachine free = StringMachine::free(trie, 0, std::nullopt);
+  std::map<std::pair<uint32_t, int>, std::vector<int32_t>> groups;
+  trie.interior_all.assign(trie.n_words, 0);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (pieces[i].empty()) continue;
+    StringState state = free.start();
+    // Count down from far above what one token can hold.
+    constexpr uint32_t kMany = 1 << 30;
+    state.max_left = kMany;
+    bool inside = true;
+    for (char c : pieces[i]) {
+      inside =
+          inside && !(c == '"' && state.escape == 0) && free.step(state, static_cast<uint8_t>(c));
+    }
+    if (!inside) continue;
+    const uint32_t characters = kMany - state.max_left + (state.escape != 0);
+    const int extra = free.cost(state) - 1;  // Without the closing quote.
+    groups[{characters, extra}].push_back(static_cast<int32_t>(i));
+    trie.interior_all[i / 64] |= uint64_t{1} << (i % 64);
+    trie.interior_characters_max = std::max(trie.interior_characters_max, characters);
+    trie.interior_extra_max = std::max(trie.interior_extra_max, extra);
+  }
+  for (auto& [key, tokens] : groups) {
+    Trie::Interior& group = trie.interior.emplace_back();
+    group.characters = key.first;
+    group.extra = key.second;
+    if (tokens.size() > trie.n_words / 2) {
+      group.bits.assign(trie.n_words, 0);
+      for (int32_t t : tokens) {
+        group.bits[static_cast<size_t>(t) / 64] |= uint64_t{1} << (static_cast<size_t>(t) % 64);
+      }
+    } else {
+      group.tokens = std::move(tokens);
+    }
+  }
+}
+
+Error unusable(std::string message) {
+  return make_error(ErrorCode::unsupported, 2205, std::move(message))
+      .to_fix("use a model with a byte-level tokenizer");
+}
+
+}  // namespace
+
+std::vector<int> Vocabulary::Trie::spelling(std::string_view text) const {
+  std::vector<int> cost(text.size() + 1, kInfinite);
+  cost[text.size()] = 0;
+  for (size_t i = text.size(); i-- > 0;) {
+    uint32_t node = 0;
+    for (size_t j = i; j < text.size(); ++j) {
+      uint32_t child = node + 1;
+      while (child < end[node] && byte[child] != static_cast<uint8_t>(text[j])) child = end[child];
+      if (child >= end[node]) break;
+      node = child;
+      if (token_begin[node + 1] > token_begin[node])
+        cost[i] = std::min(cost[i], plus(cost[j + 1], 1));
+    }
+  }
+  return cost;
+}
+
+Vocabulary::Vocabulary() = default;
+Vocabulary::~Vocabulary() = default;
+
+Result<std::shared_ptr<const Vocabulary>> Vocabulary::create(std::vector<std::string> pieces,
+                                                             std::vector<int32_t> end_tokens) {
+  std::shared_ptr<Vocabulary> result(new Vocabulary());
+  auto trie = std::make_unique<Trie>();
+  for (const std::string& piece : pieces) {
+    if (piece.size() == 1) trie->single[static_cast<unsigned char>(piece[0])] = true;
+  }
+  for (int byte = 0x20; byte < 0x7F; ++byte) {
+    if (trie->single[static_cast<size_t>(byte)]) continue;
+    return fail(unusable("the vocabulary has no token for the character '" +
+                         std::string(1, static_cast<char>(byte)) + "' alone"));
+  }
+  if (end_tokens.empty()) return fail(unusable("the vocabulary has no end token"));
+  for (int32_t token : end_tokens) {
+    if (token < 0 || static_cast<size_t>(token) >= pieces.size()) {
+      return fail(unusable("end token " + std::to_string(token) + " is outside the vocabulary"));
+    }
+    pieces[static_cast<size_t>(token)].clear();
+  }
+  trie->n_words = (pieces.size() + 63) / 64;
+  build_nodes(*trie, pieces);
+  trie->any = contract::any_string();
+  std::array<uint32_t, 256> weight;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    weight[byte] = trie->single[byte] ? 1 : contract::Dfa::kDead;
+  }
+  trie->any_cost = contract::distances(trie->any, weight);
+  build_interior(*trie, pieces);
+  result->pieces_ = std::move(pieces);
+  result->end_tokens_ = std::move(end_tokens);
+  result->trie_ = std::move(trie);
+  return std::shared_ptr<const Vocabulary>(std::move(result));
+}
+
+}  // namespace consort::mask
