@@ -1,0 +1,92 @@
+// Memory of keys and values: a byte budget, pages of 32 positions, and the tree of known prefixes.
+//
+// A page is shared by every sequence whose text up to its end is the same under the same adapter; it is
+// written by one sequence before it is shared and never after. Nothing in use is evicted.
+// All of it belongs to the engine's thread, except ByteBudget.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "tensor/packed.h"
+
+namespace consort::engine {
+
+// Bytes of models, adapters and pages under one limit. Thread-safe.
+class ByteBudget final {
+ public:
+  explicit ByteBudget(uint64_t bytes_max) : max_(bytes_max) {}
+  bool try_add(uint64_t bytes);
+  void remove(uint64_t bytes) { used_ -= bytes; }
+  uint64_t used() const { return used_; }
+  uint64_t max() const { return max_; }
+
+ private:
+  std::atomic<uint64_t> used_{0};
+  uint64_t max_;
+};
+
+struct Page {
+  tensor::AlignedBytes bytes;
+  int refs = 0;
+};
+
+// Pages of one size, reused. Outlives them all.
+class PagePool final {
+ public:
+  PagePool(size_t page_bytes, ByteBudget& budget) : page_bytes_(page_bytes), budget_(budget) {}
+  ~PagePool();
+  PagePool(const PagePool&) = delete;
+  PagePool& operator=(const PagePool&) = delete;
+
+  size_t page_bytes() const { return page_bytes_; }
+  Page* allocate();  // refs = 1; nullptr when the budget is spent.
+  void retain(Page* page) { ++page->refs; }
+  void release(Page* page);
+  int n_in_use() const { return n_in_use_; }
+  uint64_t bytes() const { return all_.size() * page_bytes_; }
+  void trim();  // Gives unused pages' bytes back to the budget.
+
+ private:
+  size_t page_bytes_;
+  ByteBudget& budget_;
+  std::vector<std::unique_ptr<Page>> all_;
+  std::vector<Page*> free_;
+  int n_in_use_ = 0;
+};
+
+// Known prefixes: a tree of full pages by adapter and tokens, with a reference on each page.
+class PrefixTree final {
+ public:
+  explicit PrefixTree(PagePool& pool) : pool_(pool) {}
+  ~PrefixTree() { clear(); }
+
+  // The longest known run of full pages at the start of `tokens`, at most `pages_max`; each page with
+  // one reference for the caller.
+  std::vector<Page*> find(uint64_t adapter, std::span<const int32_t> tokens, size_t pages_max);
+  // Full pages that are not yet known become so.
+  void insert(uint64_t adapter, std::span<const int32_t> tokens, std::span<Page* const> pages);
+  bool evict_one();  // The least recently used page that nobody else holds; false if there is none.
+  void forget(uint64_t adapter);
+  void clear();
+  size_t size() const { return size_; }
+
+ private:
+  struct Node {
+    Node* parent = nullptr;
+    Page* page = nullptr;
+    uint64_t used = 0;
+    std::map<std::vector<int32_t>, std::unique_ptr<Node>> children;
+  };
+  void release_all(Node& node);
+  PagePool& pool_;
+  std::map<uint64_t, Node> roots_;
+  uint64_t now_ = 0;
+  size_t size_ = 0;
+};
+
+}  // namespace consort::engine
