@@ -71,10 +71,40 @@ TEST_F(EngineModel, GreedyTextIsLlamaCppsUntilAChoiceIsClose) {
   EXPECT_GT(agreed, 0);
 }
 
-TEST_F(EngineModel, AnswersAQuestion) {
-  const Generation g = generate(ask("What is the capital of France?", 40));
-  EXPECT_NE(g.text.find("Paris"), std::string::npos) << g.text;
-  std::printf("answer: %s\n", g.text.c_str());
+TEST_F(EngineModel, CompletesAFactAndStopsAtTheEndToken) {
+  GenerateRequest r;
+  r.model = "smol";
+  r.prompt = "The capital of France is";
+  r.max_tokens = 4;
+  const Generation fact = generate(r);
+  EXPECT_NE(fact.text.find("Paris"), std::string::npos) << fact.text;
+  const Generation g = generate(ask("Say hello.", 200));
+  EXPECT_EQ(g.finish, FinishReason::stop) << g.text;
+  EXPECT_LT(g.tokens.size(), 200u);
+}
+
+TEST_F(EngineModel, TextUnderASchemaIsAlwaysAWholeValueOfIt) {
+  auto document = contract::parse_json(R"({"type":"object","additionalProperties":false,
+    "required":["city","population","tags"],
+    "properties":{"city":{"type":"string","maxLength":20},"population":{"type":"integer","minimum":0},
+                  "tags":{"type":"array","items":{"enum":["big","old","new"]},"maxItems":3}}})");
+  ASSERT_TRUE(document);
+  auto schema = contract::Schema::compile(*document, "City");
+  ASSERT_TRUE(schema) << schema.error().to_string();
+  for (int i = 0; i < 12; ++i) {
+    GenerateRequest r = ask("Describe Paris as JSON.", 30 + 5 * i);
+    r.schema = *schema;
+    r.sampling = {.temperature = i == 0 ? 0.0f : 1.0f, .seed = static_cast<uint64_t>(i)};
+    const Generation g = generate(r);
+    auto value = contract::parse_json(g.text);
+    ASSERT_TRUE(value) << g.text;
+    EXPECT_TRUE(contract::validate(**schema, *value).empty()) << g.text;
+    EXPECT_EQ(g.finish, FinishReason::stop);
+    EXPECT_LE(static_cast<int>(g.tokens.size()), r.max_tokens);
+  }
+  GenerateRequest r = ask("Describe Paris as JSON.", 3);
+  r.schema = *schema;
+  EXPECT_EQ(engine_->generate(r).error().number, 4108);
 }
 
 TEST_F(EngineModel, StreamedTextIsTheText) {
