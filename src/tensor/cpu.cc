@@ -1,5 +1,9 @@
 #include "tensor/cpu.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <cstdlib>
 
 namespace consort::tensor {
@@ -13,6 +17,23 @@ std::string_view name(Isa isa) {
   return "scalar";
 }
 
+#if defined(__x86_64__)
+namespace {
+
+// By CPUID: clang 14's __builtin_cpu_supports does not know these two names.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & (1u << 29)) != 0;
+}
+
+bool cpuid_has_avx512_bf16() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 5)) != 0;
+}
+
+}  // namespace
+#endif
+
 bool is_supported(Isa isa) {
 #if defined(__x86_64__)
   switch (isa) {
@@ -21,8 +42,7 @@ bool is_supported(Isa isa) {
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vnni") && is_supported(Isa::avx2);
     case Isa::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-             __builtin_cpu_supports("f16c");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     case Isa::scalar: break;
   }
   return true;
@@ -33,7 +53,7 @@ bool is_supported(Isa isa) {
 
 bool has_avx512_bf16() {
 #if defined(__x86_64__)
-  return is_supported(Isa::avx512) && __builtin_cpu_supports("avx512bf16");
+  return is_supported(Isa::avx512) && cpuid_has_avx512_bf16();
 #else
   return false;
 #endif
