@@ -14,7 +14,7 @@ namespace {
 // Of a claim without figures: less than this share of its words in the passage is no support.
 constexpr double kOverlapWordsMin = 0.55;
 // Of a claim with figures: less than this share of its words on the page means another subject.
-constexpr double kOverlapFiguresMin = 0.4;
+constexpr double kOverlapFiguresMin = 0.3;
 
 struct Work {
   const CheckedClaim& claim;
@@ -75,7 +75,8 @@ void check_names(Work* w) {
     const bool company = std::any_of(w->companies.begin(), w->companies.end(), [&](const auto& c) { return mentions_name(c.second, plain); });
     if (company || plain == "us" || plain == "usd") continue;
     ++w->out.n_names;
-    const std::string stem = plain.size() > 4 && plain.back() == 's' ? plain.substr(0, plain.size() - 1) : plain;
+    // "American" is named by "America", "Foods" by "food".
+    const std::string stem = plain.substr(0, std::max<size_t>(4, plain.size() - std::min<size_t>(plain.size(), plain.size() > 5 ? 2 : 1)));
     if (lowered.find(stem) == std::string::npos)
       w->issue("name", fmt::format("'{}' does not occur on the cited page", word), "use the name that the document uses");
   }
@@ -93,14 +94,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
       next = numerals[j].begin;
       break;
     }
-  for (const PeriodMention& m : periods)
-    if (m.begin >= n.end && m.begin < next) {
-      context.period = m.period;
-      break;
-    }
-  if (!context.period)
-    for (const PeriodMention& m : periods)
-      if (m.end <= n.begin) context.period = m.period;
+  if (const PeriodMention* own = period_of(w.claim.text, periods, n.begin, n.end, next)) context.period = own->period;
   if (!context.period && !periods.empty()) context.period = periods.front().period;
   for (size_t c = 0; c < w.companies.size(); ++c) {
     const auto& [at, name] = w.companies[c];

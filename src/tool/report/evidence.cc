@@ -7,6 +7,8 @@
 namespace consort::tool {
 namespace {
 
+constexpr int kPagesMax = 2000;
+
 bool joins_list(std::string_view between) {
   for (const char c : between)
     if (c != ' ' && c != ',' && !(c >= 'a' && c <= 'z')) return false;
@@ -57,17 +59,7 @@ std::vector<Printed> figures_of_prose(std::string_view text) {
       for (const auto& [pf, pl] : period_runs)
         if (pl - pf == last - first) best = &mentions.periods[pf + (i - first)];
     }
-    if (best == nullptr) {
-      for (const PeriodMention& m : mentions.periods)
-        if (m.begin >= n.end) {
-          best = &m;
-          break;
-        }
-      // A following period belongs to the next figure when one stands between with its own.
-      if (best == nullptr)
-        for (const PeriodMention& m : mentions.periods)
-          if (m.end <= n.begin) best = &m;
-    }
+    if (best == nullptr) best = period_of(text, mentions.periods, n.begin, n.end, text.size());
     if (best != nullptr) p.period = best->period;
     out.push_back(std::move(p));
   }
@@ -81,25 +73,23 @@ Result<const std::vector<SourceDocument>*> EvidenceReader::documents() {
   return &*documents_;
 }
 
-int EvidenceReader::document_scale(const std::string& doc, int near_page) {
-  const auto key = std::make_pair(doc, near_page);
-  if (const auto found = scales_.find(key); found != scales_.end()) return found->second;
-  int scale = -1;
-  for (int distance = 1; distance <= 4 && scale < 0; ++distance) {
-    for (const int number : {near_page - distance, near_page + distance}) {
-      if (number < 1 || scale >= 0) continue;
-      const auto text = source_.page_text(doc, number);
-      if (!text) continue;
-      size_t at = 0;
-      while (at < text->size()) {
-        const size_t end = std::min(text->find('\n', at), text->size());
-        const int found = PageLayout::note_scale(std::string_view(*text).substr(at, end - at));
-        if (found >= 0) scale = found;
-        at = end + 1;
-      }
+int EvidenceReader::document_scale(const std::string& doc) {
+  if (const auto found = scales_.find(doc); found != scales_.end()) return found->second;
+  std::map<int, int> votes;
+  for (int number = 1; number <= kPagesMax; ++number) {
+    const auto text = source_.page_text(doc, number);
+    if (!text) break;
+    for (size_t at = 0; at < text->size();) {
+      const size_t end = std::min(text->find('\n', at), text->size());
+      const int found = PageLayout::note_scale(std::string_view(*text).substr(at, end - at));
+      if (found > 0) ++votes[found];
+      at = end + 1;
     }
   }
-  return scales_[key] = scale;
+  int scale = -1, most = 0;
+  for (const auto& [candidate, n] : votes)
+    if (n > most) scale = candidate, most = n;
+  return scales_[doc] = scale;
 }
 
 const EvidenceReader::Page& EvidenceReader::page(const std::string& doc, std::optional<int> number) {
@@ -108,7 +98,7 @@ const EvidenceReader::Page& EvidenceReader::page(const std::string& doc, std::op
   Page page;
   auto text = source_.page_text(doc, number);
   if (!text) page.problem = text.error().to_string();
-  else page.layout.emplace(*text, number ? document_scale(doc, *number) : -1);
+  else page.layout.emplace(*text, number ? document_scale(doc) : -1);
   return pages_.emplace(key, std::move(page)).first->second;
 }
 
@@ -183,11 +173,12 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
       out.figures.push_back(std::move(p));
     }
   }
-  for (const PeriodMention& m : find_mentions(out.is_row ? out.context : sentence).periods)
-    if (m.period.year != 0) out.years.push_back(m.period.year);
-  if (out.years.empty() && !out.is_row)
-    for (const PeriodMention& m : find_mentions(out.paragraph).periods)
-      if (m.period.year != 0) out.years.push_back(m.period.year);
+  auto add_years = [&](const std::string& text) {
+    for (const PeriodMention& m : find_mentions(text).periods)
+      if (m.period.year != 0 && !is_comparison(text, m)) out.years.push_back(m.period.year);
+  };
+  add_years(out.is_row ? out.context : sentence);
+  if (out.years.empty() && !out.is_row) add_years(out.paragraph);
   return out;
 }
 

@@ -59,12 +59,13 @@ class EvidenceReader final {
     std::string problem;
   };
   const Page& page(const std::string& doc, std::optional<int> number);
-  int document_scale(const std::string& doc, int near_page);
+  // What most of the document's notes say, -1 when there are none.
+  int document_scale(const std::string& doc);
 
   const PageSource& source_;
   std::optional<std::vector<SourceDocument>> documents_;
   std::map<std::pair<std::string, int>, Page> pages_;
-  std::map<std::pair<std::string, int>, int> scales_;
+  std::map<std::string, int> scales_;
 };
 
 // Figures of running text, with the period that each belongs to ("$10.9 billion and $16.9 billion in

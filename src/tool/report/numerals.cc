@@ -227,6 +227,15 @@ class Finder {
       p.year = std::stoi(std::string(w.substr(2))), p.fiscal = true, p.span = Span::year;
       return mention(i, i + 1, p);
     }
+    // "FY24", "FY 24", "fiscal '24"
+    if (w.size() == 4 && w.starts_with("fy") && is_digit(w[2]) && is_digit(w[3])) {
+      p.year = 2000 + std::stoi(std::string(w.substr(2))), p.fiscal = true, p.span = Span::year;
+      return mention(i, i + 1, p);
+    }
+    if (w == "fy" && number(i + 1) && word(i + 1).size() == 2 && is_digit(word(i + 1)[1])) {
+      p.year = 2000 + std::stoi(std::string(word(i + 1))), p.fiscal = true, p.span = Span::year;
+      return mention(i, i + 2, p);
+    }
     if (const int y = i < tokens_.size() ? year_of(tokens_[i]) : 0; y != 0) {
       // "2,022 stores" has a comma; "$2022" and "2022%" are amounts.
       const bool money = i > 0 && !currency_of(word(i - 1)).empty() && adjacent(i);
@@ -417,6 +426,37 @@ std::string normalise_text(std::string_view text) {
     i += static_cast<size_t>(n);
   }
   return out;
+}
+
+namespace {
+bool has_compare_word(std::string_view between) {
+  const std::string t = lower_ascii(between);
+  for (const std::string_view word : {"compared", "versus", " vs", "against", "up from", "down from"})
+    if (t.find(word) != std::string::npos) return true;
+  return false;
+}
+}  // namespace
+
+bool is_comparison(std::string_view text, const PeriodMention& m) {
+  const size_t from = m.begin > 26 ? m.begin - 26 : 0;
+  const std::string before = lower_ascii(text.substr(from, m.begin - from));
+  for (const std::string_view word : {"compared to ", "compared with ", "versus ", "vs. ", "vs ", "over ", "against ", "than in ", "than ", "compared to the "})
+    if (before.ends_with(word)) return true;
+  return false;
+}
+
+const PeriodMention* period_of(std::string_view text, const std::vector<PeriodMention>& periods, size_t begin, size_t end, size_t until) {
+  const PeriodMention *after = nullptr, *before = nullptr;
+  for (const PeriodMention& m : periods) {
+    if (is_comparison(text, m)) continue;
+    if (m.end <= begin) before = &m;
+    if (m.begin >= end && m.begin < until && after == nullptr && !has_compare_word(text.substr(end, m.begin - end))) after = &m;
+  }
+  if (after == nullptr || before == nullptr) return after != nullptr ? after : before;
+  // "Its year 2022 had 53 weeks, 2021 had 52": a comma parts the figure from what follows.
+  const std::string_view gap = text.substr(end, after->begin - end), back = text.substr(before->end, begin - before->end);
+  const bool parted = gap.find_first_of(",;") != std::string_view::npos, joined = back.find_first_of(",;") == std::string_view::npos;
+  return parted && joined ? before : after;
 }
 
 std::optional<Numeral> parse_cell(std::string_view text) {

@@ -58,6 +58,14 @@ struct Mentions {
 };
 Mentions find_mentions(std::string_view text);
 
+// The period that a numeral at [begin, end) is said of: the one after it in its clause, else the one before
+// it. Periods that it is only compared with ("compared to fiscal 2021", "versus 22 in 2021") do not count.
+// `until`: where the next figure of the same kind begins. nullptr = none said.
+const PeriodMention* period_of(std::string_view text, const std::vector<PeriodMention>& periods, size_t begin, size_t end, size_t until);
+
+// Is the mention what something else is compared with?
+bool is_comparison(std::string_view text, const PeriodMention& mention);
+
 // One cell of a table: "$ (2,722)", "13.25 %", "-10.0%". nullopt when it is no number.
 std::optional<Numeral> parse_cell(std::string_view text);
 

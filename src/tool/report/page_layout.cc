@@ -58,7 +58,7 @@ bool header_words(std::string_view text, Period* p) {
 
 int PageLayout::note_scale(std::string_view line) {
   const std::string t = lower_ascii(normalise_text(line));
-  static constexpr std::string_view kLeads[] = {"in ", "(in ", "dollars in ", "amounts in ", "$ in ", "usd in ", "us$ in ", "(usd "};
+  static constexpr std::string_view kLeads[] = {"in ", "(in ", "dollars in ", "amounts in ", "$ in ", "usd in ", "us$ in ", "(usd ", "usd ", "us$ ", "$ ", "("};
   struct Word {
     std::string_view text;
     int scale;
@@ -70,12 +70,15 @@ int PageLayout::note_scale(std::string_view line) {
     for (const std::string_view lead : kLeads) {
       const size_t at = t.find(std::string(lead) + std::string(word.text));
       // "in million" of prose ("increased in millions of homes") is no note; a note is short or bracketed.
-      if (at != std::string::npos && (t.size() < 60 || has(t, "(") || has(t, "except")) && at < best) best = at, scale = word.scale;
+      // "$ millions" alone or with a column header; "(" before "(thousands)".
+      if (lead == "(" && at != std::string::npos && (at + 1 + word.text.size() >= t.size() || t[at + 1 + word.text.size()] != ')')) continue;
+      if (at != std::string::npos && (t.size() < 90 || has(t, "(") || has(t, "except")) && at < best) best = at, scale = word.scale;
     }
     if (has(t, std::string(word.text) + " of dollars") || has(t, std::string(word.text) + " of u.s. dollars")) {
       if (scale < 0) scale = word.scale;
     }
   }
+  if (scale < 0 && t.size() < 90 && (t.starts_with("usd per share") || t.starts_with("dollars per share") || t.starts_with("per share"))) scale = 0;
   if (scale < 0 && (has(t, "(000's") || has(t, "(000s") || has(t, "in 000") || has(t, "$000"))) scale = 3;
   return scale;
 }
@@ -168,7 +171,7 @@ std::vector<PageCell> PageLayout::cells_of(const Line& line, std::string* label)
     size_t n_tail = 0;
     for (size_t w = first; w < words.size(); ++w) n_tail += parse_cell(words[w].first).has_value();
     bool tail = n_tail > 0 && label_open && first > 0 &&
-                !(n_tail == 1 && (is_bare_year(words.back().first) || (words.back().first.size() <= 4 && words.back().first[0] == '(')));
+                (n_tail > 1 || line.segments.size() > 1) && !(n_tail == 1 && (is_bare_year(words.back().first) || (words.back().first.size() <= 4 && words.back().first[0] == '(')));
     if (tail && n_tail == 1 && line.n_numbers > 0) tail = has(words.back().first, ",") || has(words.back().first, ".");
     if (!all && !tail) {
       if (label_open) {

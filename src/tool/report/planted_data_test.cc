@@ -60,6 +60,8 @@ struct Score {
   int good = 0, alarms = 0;
 };
 
+bool check_printed(const CheckedClaim&, const ClaimCheck& check, bool planted) { return planted == check.issues.empty(); }
+
 Score measure(const std::filesystem::path& file, const TextSource& source, bool verbose) {
   Score score;
   EvidenceReader reader(source);
@@ -81,6 +83,16 @@ Score measure(const std::filesystem::path& file, const TextSource& source, bool 
       const ClaimCheck check = *check_claim(claim, companies, &reader);
       const auto found = planted.find(claim.id);
       std::string issues;
+      if (verbose && check_printed(claim, check, found != planted.end())) {
+        for (size_t k = 0; k < claim.cites.size(); ++k) {
+          const Evidence e = *reader.read(claim.cites[k], k);
+          issues += fmt::format("\n      cite {}: row {} label '{}' years", k, e.is_row, e.label);
+          for (const int y : e.years) issues += fmt::format(" {}", y);
+          for (const Printed& p : e.figures)
+            issues += fmt::format("\n        {} = {} {}{} {}/{} span {} group {}", p.printed, p.value.to_decimal(4), name(p.unit), p.unit_open ? " open" : "",
+                                  p.period.year, p.period.month, static_cast<int>(p.period.span), p.group);
+        }
+      }
       for (const ClaimIssue& i : check.issues) issues += fmt::format("\n      {}: {}", i.kind, i.message);
       if (found == planted.end()) {
         ++score.good;
@@ -94,7 +106,7 @@ Score measure(const std::filesystem::path& file, const TextSource& source, bool 
         caught += !check.issues.empty();
         for (const ClaimIssue& i : check.issues) ++score.named[found->second][i.kind];
         if (verbose && check.issues.empty())
-          std::cout << "  missed (" << found->second << ") " << record.string_or("id", "") << "/" << claim.id << ": " << claim.text << "\n      > "
+          std::cout << "  missed (" << found->second << ") " << record.string_or("id", "") << "/" << claim.id << ": " << claim.text << issues << "\n      > "
                     << claim.cites[0].doc << " " << claim.cites[0].page.value_or(0) << " | " << claim.cites[0].quote << "\n";
       }
     }
