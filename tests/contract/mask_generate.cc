@@ -46,9 +46,9 @@ void print(std::string_view what, std::vector<double>& samples) {
 
 int run(int n, uint64_t seed, const char* model) {
   const auto started = Clock::now();
-  auto vocabulary = model ? model_vocabulary(model)
-                          : Result<std::shared_ptr<const Vocabulary>>(
-                                testing::synthetic_vocabulary(seed, 3000));
+  auto vocabulary =
+      model ? model_vocabulary(model)
+            : Result<std::shared_ptr<const Vocabulary>>(testing::synthetic_vocabulary(seed, 3000));
   if (!vocabulary) {
     std::cerr << vocabulary.error().to_string() << "\n";
     return 1;
@@ -109,7 +109,8 @@ int run(int n, uint64_t seed, const char* model) {
         ++n_failed;
         std::cerr << "cut or stuck: " << contract::to_json(document) << " after " << text << "\n";
       }
-      std::cout << contract::to_json(contract::Value::object({{"schema", document}, {"text", text}}))
+      std::cout << contract::to_json(
+                       contract::Value::object({{"schema", document}, {"text", text}}))
                 << "\n";
     }
   }
