@@ -56,11 +56,11 @@ Result<std::vector<Recovery>> read_recovery(MapReader& map) {
   for (const auto& item : list) {
     if (item.IsScalar() && item.Scalar() == "repair") {
       out.push_back({Recovery::Kind::repair, 1, ""});
-    } else if (item.IsMap() && item.size() == 1 && item["retry"].IsScalar()) {
+    } else if (item.IsMap() && item.size() == 1 && item["retry"].IsDefined() && item["retry"].IsScalar()) {
       int n = item["retry"].as<int>(0);
       if (n < 1 || n > 8) return fail(map.wrong("on_violation", "retry must be from 1 to 8"));
       out.push_back({Recovery::Kind::retry, n, ""});
-    } else if (item.IsMap() && item.size() == 1 && item["escalate"].IsScalar()) {
+    } else if (item.IsMap() && item.size() == 1 && item["escalate"].IsDefined() && item["escalate"].IsScalar()) {
       out.push_back({Recovery::Kind::escalate, 1, item["escalate"].Scalar()});
     } else {
       return fail(map.wrong("on_violation", "takes: repair, {retry: n}, {escalate: component}"));
