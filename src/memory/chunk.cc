@@ -45,7 +45,7 @@ class Cutter {
     int words = count_words(text);
     if (words == 0) return;
     if (block.kind == BlockKind::heading) {
-      if (words_ > 0 && (words_ >= 60 || block.level <= 3)) flush();
+      if (words_ >= 80 || (words_ > 0 && block.level <= 2)) flush();
       push_heading(block.level, collapse_space(text));
       extend(block.begin, block.end, words, true, false);
       return;

@@ -9,9 +9,9 @@
 namespace consort::memory {
 
 struct ChunkOptions {
-  int words_target = 150;   // A passage is closed at the first block border past this.
-  int words_max = 200;      // A longer paragraph is cut between sentences; a row is never cut.
-  int table_words_target = 110;  // Numbers are many tokens each: passages of rows are shorter.
+  int words_target = 170;   // A passage is closed at the first block border past this.
+  int words_max = 220;      // A longer paragraph is cut between sentences; a row is never cut.
+  int table_words_target = 150;  // Numbers are many tokens each: passages of rows are shorter.
   int overlap_words_max = 30;    // The last sentence is repeated when a paragraph is cut.
 };
 

@@ -93,8 +93,8 @@ Result<void> add_by_words(store::Database& db, const Wish& wish, std::map<RowKey
   std::string expression = match_expression(wish.terms);
   if (expression.empty()) return {};
   bool filtered = !wish.filter.companies.empty();
-  std::string sql = "SELECT f.table_id, f.row_no, max(t.b) AS s FROM (SELECT rowid AS id, -bm25(figures_fts, 0.0, 0.3, 1.0) AS b FROM figures_fts "
-        "WHERE figures_fts MATCH ?1) t JOIN figures f ON f.figure_id = t.id";
+  std::string sql = "WITH t AS MATERIALIZED (SELECT rowid AS id, -bm25(figures_fts, 0.0, 0.3, 1.0) AS b FROM figures_fts WHERE figures_fts MATCH ?1) "
+                    "SELECT f.table_id, f.row_no, max(t.b) AS s FROM t JOIN figures f ON f.figure_id = t.id";
   if (filtered) sql += " WHERE lower(f.company) IN (SELECT lower(value) FROM json_each(?3)) OR f.company LIKE '%;%'";
   sql += " GROUP BY f.table_id, f.row_no ORDER BY s DESC, f.table_id, f.row_no LIMIT ?2";
   std::string companies = json_list(wish.filter.companies);

@@ -37,6 +37,9 @@ std::string counted_thing(std::string_view low) {
   return {};
 }
 
+// Counted in the table's millions; places and machines are counted one by one.
+bool is_crowd(std::string_view thing) { return thing == "buyers" || thing == "members" || thing == "customers"; }
+
 struct TableUnits {
   UnitNote note;
   bool own_note = false;       // The table names its scale itself.
@@ -77,15 +80,30 @@ TableUnits units_of_table(const Grid& grid, const UnitNote& fallback) {
   return units;
 }
 
+// "Growth Rate", "% Change" over cells some of which print a percent sign and none a currency.
+bool is_percent_column(const Grid& grid, size_t c) {
+  UnitNote unit = parse_unit(grid.columns[c]);
+  std::string low = lower_ascii(grid.columns[c]);
+  bool ratio = unit.unit == "%" || low.find("growth") != std::string::npos || has_word(low, "rate") || low.find("change") != std::string::npos;
+  if (!ratio) return false;
+  bool percent = false;
+  for (const auto& row : grid.rows) {
+    auto number = parse_number(row.cells[c]);
+    if (number && !number->currency.empty()) return false;
+    percent |= number && number->percent;
+  }
+  return percent || unit.unit == "%";
+}
+
 UnitNote unit_of_cell(const TableUnits& table, const Grid& grid, const GridRow& row, const std::string& column,
-                      const PrintedNumber& number) {
+                      bool percent_column, const PrintedNumber& number) {
   std::string own = lower_ascii(row.label);
   std::string path = own;
   for (const auto& parent : row.parents) path += " | " + lower_ascii(parent);
   UnitNote column_unit = parse_unit(column);
   bool money_sign = !number.currency.empty();
   if (number.percent) return {"%", 1};
-  if (column_unit.unit == "%" && !money_sign) return {"%", 1};
+  if (percent_column) return {"%", 1};
   auto in_path = [&](std::string_view word) { return path.find(word) != std::string::npos; };
   bool own_per_share = own.find("per share") != std::string::npos || own.find("per common share") != std::string::npos ||
                        own.find("per diluted share") != std::string::npos || own.find("per basic share") != std::string::npos || own.find("per diluted common share") != std::string::npos;
@@ -113,14 +131,15 @@ UnitNote unit_of_cell(const TableUnits& table, const Grid& grid, const GridRow& 
     return {table.currency + "/share", 1};
   if (!money_sign && small && (own.find("percentage") != std::string::npos || own.find("percent") != std::string::npos || own.find("as a %") != std::string::npos || own.find("% of") != std::string::npos || has_word(own, "rate")))
     return {"%", 1};
-  if (column_unit.scale > 1 || !column_unit.unit.empty()) {
+  if (column_unit.scale > 1 || (!column_unit.unit.empty() && column_unit.unit != "%")) {
     return {column_unit.unit.empty() ? table.currency : column_unit.unit, column_unit.scale};
   }
   UnitNote label_unit = parse_unit(row.label);
   std::string thing = money_sign ? "" : counted_thing(own);
   if (thing.empty() && !money_sign && !table.has_currency) thing = counted_thing(path + " | " + lower_ascii(grid.title) + " " + lower_ascii(column));
   if (!thing.empty() && own.find("sales") == std::string::npos && own.find("cost") == std::string::npos && own.find("revenue") == std::string::npos)
-    return {thing, label_unit.scale > 1 ? label_unit.scale : table.has_currency || table.note.unit == "USD" ? 1 : table.note.scale};
+    return {thing, label_unit.scale > 1 ? label_unit.scale : is_crowd(thing) && table.own_note ? table.note.scale
+                       : table.has_currency || table.note.unit == "USD" ? 1 : table.note.scale};
   if (label_unit.scale > 1) return {label_unit.unit.empty() ? table.currency : label_unit.unit, label_unit.scale};
   if (!label_unit.unit.empty() && label_unit.unit != "%") return {label_unit.unit, std::max<int64_t>(label_unit.scale, table.note.scale)};
   if (table.note.unit == "%" && !table.has_currency) return {"%", 1};
@@ -156,12 +175,20 @@ std::vector<Figure> figures_of(const Grid& grid, const FigureContext& context) {
   std::vector<Figure> out;
   TableUnits table = units_of_table(grid, context.default_unit);
   std::vector<Period> periods;
+  std::vector<bool> percent_columns;
   bool any_period = false, balance = contains_ignoring_case(grid.title, "balance sheet") || contains_ignoring_case(grid.title, "financial position");
+  bool flows = contains_ignoring_case(grid.title, "of income") || contains_ignoring_case(grid.title, "of operations") ||
+               contains_ignoring_case(grid.title, "of earnings") || contains_ignoring_case(grid.title, "cash flow") ||
+               contains_ignoring_case(grid.title, "comprehensive");
   for (const auto& column : grid.columns) {
     Period period = parse_period(column, *context.calendar);
     if (balance && period.kind == "year") period.kind = "instant";
+    // Statements of flows whose header names the dates alone.
+    bool year_end = !period.end.empty() && period.end == context.calendar->year_end(std::atoi(period.end.c_str()));
+    if (flows && period.kind == "instant" && year_end) period.kind = "year";
     any_period |= !period.end.empty() || !period.kind.empty();
     periods.push_back(period);
+    percent_columns.push_back(is_percent_column(grid, periods.size() - 1));
   }
   const PageSpan* page = grid.rows.empty() ? nullptr : page_of(*context.pages, grid.rows.front().begin);
   int row_no = 0;
@@ -188,7 +215,7 @@ std::vector<Figure> figures_of(const Grid& grid, const FigureContext& context) {
       const Period& period = any_period ? periods[c] : row_period;
       f.period_end = period.end;
       f.period_kind = period.kind;
-      UnitNote unit = unit_of_cell(table, grid, row, grid.columns[c], *number);
+      UnitNote unit = unit_of_cell(table, grid, row, grid.columns[c], percent_columns[c], *number);
       f.unit = unit.unit;
       f.scale = unit.scale;
       f.amount = number->amount;

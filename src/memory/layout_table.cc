@@ -50,7 +50,9 @@ struct Column {
   double right = 0;
   int begin = 1 << 30, end = 0;
   int n = 0;
+  double width = 0;  // Of the digits, mean.
   double centre() const { return (begin + end) / 2.0; }
+  double number_centre() const { return right - width / 2; }
 };
 
 std::vector<Column> columns_of(std::span<const LayoutLine> lines, const std::vector<size_t>& rows, size_t n) {
@@ -60,12 +62,16 @@ std::vector<Column> columns_of(std::span<const LayoutLine> lines, const std::vec
     for (size_t c = 0; c < n; ++c) {
       const auto& cell = lines[i].numbers[c];
       columns[c].right += cell.end;
+      columns[c].width += static_cast<double>(cell.text.size() - std::min(cell.text.size(), cell.text.find_first_of("0123456789")));
       ++columns[c].n;
       columns[c].begin = std::min(columns[c].begin, cell.begin);
       columns[c].end = std::max(columns[c].end, cell.end);
     }
   }
-  for (auto& column : columns) column.right /= std::max(1, column.n);
+  for (auto& column : columns) {
+    column.right /= std::max(1, column.n);
+    column.width /= std::max(1, column.n);
+  }
   return columns;
 }
 
@@ -109,22 +115,32 @@ void add_header_line(const LayoutLine& line, const std::vector<Column>& columns,
     }
   }
   if (cells.empty()) return;
-  if (cells.size() == columns.size()) {
-    for (size_t c = 0; c < columns.size(); ++c) append_word(grid->columns[c], cells[c].text);
+  size_t n = columns.size(), m = cells.size();
+  bool all_periods = std::all_of(cells.begin(), cells.end(), [](const auto& cell) { return mentions_period(cell.text); });
+  // One cell a column, or headers of periods that span equally many columns each.
+  if (m == n || (all_periods && m < n && n % m == 0)) {
+    for (size_t c = 0; c < n; ++c) append_word(grid->columns[c], cells[c / (n / m)].text);
     return;
   }
-  for (size_t c = 0; c < columns.size(); ++c) {
-    const LayoutCell* best = nullptr;
-    double best_distance = 1e9;
-    for (const auto& cell : cells) {
-      double gap = std::max({0, cell.begin - columns[c].end, columns[c].begin - cell.end});
-      double distance = gap * 4 + std::abs((cell.begin + cell.end) / 2.0 - columns[c].centre());
-      if (distance < best_distance) best_distance = distance, best = &cell;
+  if (all_periods && m < n) {
+    for (size_t c = 0; c < n; ++c) {
+      auto distance = [&](const LayoutCell& cell) { return std::abs((cell.begin + cell.end) / 2.0 - columns[c].centre()); };
+      auto best = std::min_element(cells.begin(), cells.end(), [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
+      append_word(grid->columns[c], best->text);
     }
-    bool overlaps = best->begin <= columns[c].end + 2 && best->end >= columns[c].begin - 2;
-    // A period spans the columns under it; other words belong to the column they stand over.
-    bool spans = mentions_period(best->text) && cells.size() < columns.size();
-    if (overlaps || spans) append_word(grid->columns[c], best->text);
+    return;
+  }
+  // Other words belong to the column nearest to their middle, and to those whose numbers end under them.
+  for (const auto& cell : cells) {
+    double middle = (cell.begin + cell.end) / 2.0;
+    size_t nearest = 0;
+    for (size_t c = 1; c < n; ++c) {
+      if (std::abs(columns[c].number_centre() - middle) < std::abs(columns[nearest].number_centre() - middle)) nearest = c;
+    }
+    for (size_t c = 0; c < n; ++c) {
+      bool over = columns[c].right >= cell.begin && columns[c].right <= cell.end + 1;
+      if (c == nearest || over) append_word(grid->columns[c], cell.text);
+    }
   }
 }
 
@@ -216,6 +232,14 @@ Grid build_grid(std::span<const LayoutLine> lines, const TableRows& table, std::
   return grid;
 }
 
+// Rows that a paragraph of the table's own (a long label) cut off have the columns above them.
+void inherit_columns(const std::vector<Grid>& above, Grid* grid) {
+  bool bare = std::all_of(grid->columns.begin(), grid->columns.end(), [](const auto& c) { return c.empty(); });
+  if (!bare || above.empty() || above.back().columns.size() != grid->columns.size() || grid->columns.size() < 2) return;
+  grid->columns = above.back().columns;
+  if (grid->note.empty()) grid->note = above.back().note;
+}
+
 // Page references and other lists of bare small integers are no tables.
 bool is_contents_list(const Grid& grid) {
   if (grid.columns.size() != 1 || !grid.columns[0].empty()) return false;
@@ -233,6 +257,7 @@ bool is_contents_list(const Grid& grid) {
 }  // namespace
 
 bool mentions_period(std::string_view text) {
+  if (text.size() <= 3 && text.ends_with(',') && std::isdigit(static_cast<unsigned char>(text[0]))) return true;  // "30,"
   static constexpr std::string_view kWords[] = {"ended", "ending", "fiscal", "quarter", "months", "weeks", "as of",
                                                 "year", "january", "february", "march ", "april", "may ",
                                                 "june", "july", "august", "september", "october", "november",
@@ -260,7 +285,7 @@ bool is_unit_note(std::string_view text) {
 }
 
 bool looks_like_heading(std::string_view text) {
-  if (text.size() < 3 || text.size() > 110 || text.ends_with('.') || text.ends_with(',') || text.ends_with(';')) return false;
+  if (text.size() < 3 || text.size() > 110 || text.ends_with('.') || text.ends_with(',') || text.ends_with(';') || text.ends_with(':')) return false;
   if (text[0] == '(' || text.find("....") != std::string_view::npos) return false;
   int words = 0, capital = 0, letters = 0, upper = 0;
   bool start = true, long_word = false;
@@ -300,6 +325,11 @@ LineKind classify_line(const LayoutLine& line) {
   if (line.is_row()) return LineKind::row;
   if (line.segments.size() == 1 && is_unit_note(line.text) && line.text.size() < 120) return LineKind::note;
   bool sentence = line.text.ends_with('.') || line.text.ends_with(';');
+  // "30," alone: the day of a date that wraps.
+  if (line.text.size() <= 3 && line.text.ends_with(',') && std::isdigit(static_cast<unsigned char>(line.text[0]))) return LineKind::header;
+  for (size_t i = 1; i < line.segments.size(); ++i) {
+    if (!is_year(line.segments[i].text) && parse_number(line.segments[i].text)) return LineKind::text;
+  }
   if (line.segments.size() == 1 && (line.text.size() > 100 || (sentence && line.text.size() > 40))) return LineKind::prose;
   if (longest <= 60 && !sentence && mentions_period(line.text) && (line.indent >= 25 || line.segments.size() >= 2))
     return LineKind::header;
@@ -318,6 +348,7 @@ std::vector<Grid> grids_of_page(std::span<const LayoutLine> lines, std::optional
   auto close = [&] {
     if (open) {
       Grid grid = build_grid(lines, table, page, title);
+      inherit_columns(grids, &grid);
       if (!is_contents_list(grid)) grids.push_back(std::move(grid));
     }
     open = false;
@@ -332,7 +363,9 @@ std::vector<Grid> grids_of_page(std::span<const LayoutLine> lines, std::optional
     if (kind != LineKind::row) {
       // A long line directly over a row is a wrapped label, not prose.
       bool over_row = i + 1 < lines.size() && lines[i + 1].is_row() && classify_line(lines[i + 1]) == LineKind::row;
-      bool prose = kind == LineKind::prose && !(over_row && open);
+      // Running text goes on for lines or ends in a full stop; a long label stands alone.
+      bool more = i + 1 < lines.size() && classify_line(lines[i + 1]) == LineKind::prose;
+      bool prose = kind == LineKind::prose && !(over_row && open) && (!open || more || lines[i].text.ends_with('.'));
       if (prose || blanks > kBlankLinesMax) {
         close();
         pending.clear();

@@ -56,7 +56,11 @@ Result<void> bump_revision(store::Database& db);
 
 // The text that is indexed and embedded for a passage besides its own: company, title.
 std::string passage_title(const DocumentInfo& info);
-// What the embedder reads: title, heading and text on one line.
+// What the embedder reads: company (or title), nearest heading and the first kEmbedWordsMax words of the text, without figures
+// (each costs an encoder three or four tokens and says little of what a passage is about; words and the
+// `figures` table find numbers).
+inline constexpr int kEmbedWordsMax = 90;
+inline constexpr size_t kEmbedHeadingBytesMax = 80;
 std::string embedding_text(const DocumentInfo& info, const std::string& heading, std::string_view text);
 
 std::span<const uint8_t> as_bytes(std::span<const float> floats);
