@@ -120,7 +120,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   auto says = [&](std::string_view part) { return lowered.find(part) != std::string::npos; };
   context.difference_cue = says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
                            says(" by ") || says("above") || says("below") || says("lead") || says("higher") || says("lower") || says("increase of") ||
-                           says("decrease of") || says("added") || says("margin") || says("fewer") || says("trail") || says("apart");
+                           says("decrease of") || says("added") || says("by a margin") || says("fewer") || says("trail") || says("apart");
   if (says("exceed") || says("surpass") || says("above") || says("higher than") || says("more than that")) context.direction = context.direction == 0 ? 1 : context.direction;
   context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly");
   // "profit"/"loss" said of the amount: the nearest one before it.

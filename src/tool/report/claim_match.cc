@@ -155,7 +155,9 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
     judge("ratio", ratio, period_fits(context, a, evidence) && period_fits(context, b, evidence), sign_of_order(context, ea, eb) >= 0);
   }
   const bool like = same_kind(a, b) && (unit_agrees(said, a) || (said.unit == NumeralUnit::points && a.unit == NumeralUnit::percent));
-  if (context.difference_cue && like && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
+  // A term below the digits shown would make any figure a difference of itself.
+  const bool weighty = said.half_step < b.value.magnitude() && said.half_step < a.value.magnitude() && (!one_row || a.scale == b.scale);
+  if (context.difference_cue && like && weighty && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
     const Rational difference = minus(a.value, b.value);
     if (one_row) {
       const bool order = precedes(b, a);
@@ -166,7 +168,7 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
       judge("difference", difference, period_fits(context, a, evidence) && period_fits(context, b, evidence), sign_ok);
     }
   }
-  if (context.sum_cue && like) {
+  if (context.sum_cue && like && weighty) {
     const Rational sum = a.value.plus(b.value).value_or(Rational());
     judge("sum", sum, period_fits(context, a, evidence) && period_fits(context, b, evidence), true);
   }
@@ -196,6 +198,13 @@ bool period_agrees(const Period& said, const Printed& p, const Evidence& evidenc
       !((said.span == Span::weeks || c.span == Span::weeks) && (said.count == 0 || c.count == 0 || said.span == c.span)))
     return false;
   if (said.span == Span::year && said.fiscal && cell_part) return false;
+  // "Q1 fiscal 2024" is the quarter that ended on the date that the caption, or the document, gives.
+  if (said.month != 0 && said.day != 0 && said.year != 0 && (c.year == 0 || (c.fiscal && c.month == 0 && c.year == said.year + 1))) {
+    if (evidence.document.period_end == fmt::format("{:04}-{:02}-{:02}", said.year, said.month, said.day)) return true;
+    if (c.year != 0)
+      for (const PeriodMention& m : find_mentions(evidence.context).periods)
+        if (m.period.year == said.year && m.period.month == said.month && m.period.day == said.day) return true;
+  }
   if (said.month != 0 && c.month != 0 && said.month != c.month) return false;
   if (said.day != 0 && c.day != 0 && said.day != c.day) return false;
   if (said.year == 0) return true;

@@ -153,6 +153,11 @@ std::vector<PageCell> PageLayout::cells_of(const Line& line, std::string* label)
       cells.push_back({zero, {}, {}, s.begin, s.end});
       continue;
     }
+    // "23,348 $": the sign belongs to the next number.
+    if (text.size() > 2 && text.ends_with(" $") && add(std::string_view(text).substr(0, text.size() - 2), s.begin, s.end - 2)) {
+      currency = "USD", label_open = false;
+      continue;
+    }
     // A number of its own, or several with single spaces ("13.25 % 11.93 %", "(1.1)% 3%").
     if (add(text, s.begin, s.end)) {
       label_open = false;
@@ -213,7 +218,10 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
       for (const PeriodMention& m : find_mentions(s.text).periods) {
         if (m.period.year == 0) continue;
         const int begin = s.begin + columns_of(std::string_view(s.text).substr(0, m.begin));
-        here.push_back({begin, s.begin + columns_of(std::string_view(s.text).substr(0, m.end)), m.period});
+        Period period = m.period, words;
+        // "12 weeks 2023": the words beside the year say how long.
+        if (period.span == Span::unknown && header_words(s.text, &words) && words.span != Span::instant) period.span = words.span, period.count = words.count;
+        here.push_back({begin, s.begin + columns_of(std::string_view(s.text).substr(0, m.end)), period});
       }
     }
     // A long sentence that mentions a year is no header.
@@ -227,6 +235,7 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
     break;
   }
   if (years.empty()) return;
+  std::vector<size_t> year_index(cells->size(), years.size());
   const bool by_order = years.size() == cells->size() && years.size() > 1;
   // Value columns of a table with percentages between them: "31,352 100 26,492 100" under "2023 2022".
   for (size_t c = 0; c < cells->size(); ++c) {
@@ -240,7 +249,7 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
       if (by_order) distance = y == c ? 0 : 1e8;
       if (distance < best_distance) best_distance = distance, best = &years[y];
     }
-    if (best != nullptr && best_distance <= 16) cell.period = best->period;
+    if (best != nullptr && best_distance <= 16) cell.period = best->period, year_index[c] = static_cast<size_t>(best - years.data());
   }
   // "January 31," and "Three Months Ended" above the years, each over the columns it is nearest to.
   for (size_t up = 1; up <= 4 && up <= year_line; ++up) {
@@ -249,11 +258,18 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
     std::vector<Header> words;
     for (const Segment& s : line.segments) {
       Period p;
+      // A caption with a date of its own ("The quarter to May 7, 2023") is not over single columns.
+      const auto own = find_mentions(s.text).periods;
+      if (std::any_of(own.begin(), own.end(), [](const PeriodMention& m) { return m.period.year != 0; })) continue;
       if (s.text.size() < 70 && header_words(s.text, &p)) words.push_back({s.begin, s.end, p});
     }
-    for (PageCell& cell : *cells) {
+    // Each of several captions stands over an equal share of the years.
+    const size_t share = words.size() > 1 && years.size() % words.size() == 0 ? years.size() / words.size() : 0;
+    for (size_t c = 0; c < cells->size(); ++c) {
+      PageCell& cell = (*cells)[c];
       const Header* best = nullptr;
       double best_distance = 1e9;
+      if (share > 0 && year_index[c] < years.size()) best = &words[year_index[c] / share], best_distance = -1;
       for (const Header& h : words) {
         const double centre = (cell.begin + cell.end) / 2.0;
         const double inside = centre >= h.begin && centre <= h.end ? 0 : std::min(std::abs(centre - h.begin), std::abs(centre - h.end));

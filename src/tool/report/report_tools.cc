@@ -4,6 +4,7 @@
 
 #include "tool/builtin_parts.h"
 #include "tool/report/check_claims.h"
+#include "tool/report/render.h"
 #include "tool/report/schemas.h"
 
 namespace consort::tool {
@@ -61,10 +62,18 @@ std::vector<BuiltinInfo> report_builtins() {
   ToolSchemas check = check_claims_schemas();
   out.push_back({"check_claims", "Checks every number, unit, date, name and direction of claims against the pages that they cite.",
                  std::move(check.input), std::move(check.output), true, {}});
+  ToolSchemas render = render_report_schemas();
+  out.push_back({"render_report", "A report as Markdown or as one self-contained HTML page.", std::move(render.input), std::move(render.output), false, {}});
   return out;
 }
 
 ToolFunction report_function(const std::string& name, const memory::Memory* memory) {
+  if (name == "render_report") {
+    return [](const Value& input, const CallContext&) -> Result<Value> {
+      const ReportView view = view_of(*input.find("report"), input.find("run"));
+      return Value::object({{"text", input.string_or("format", "") == "html" ? render_html(view) : render_markdown(view)}});
+    };
+  }
   CONSORT_CHECK(name == "check_claims" && memory != nullptr);
   return [memory](const Value& input, const CallContext& context) -> Result<Value> {
     return check_claims(MemoryPageSource(*memory), input, context);

@@ -103,18 +103,6 @@ ToolSchemas check_claims_schemas() {
           report_schema("Checked")};
 }
 
-ToolSchemas assemble_report_schemas() {
-  return {with_definitions(schema_literal(R"json({"type": "object", "additionalProperties": false,
-            "required": ["brief", "findings", "tasks", "texts"], "properties": {
-            "brief": {"$ref": "#/$defs/Brief"},
-            "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},
-            "tasks": {"$ref": "#/$defs/WritingTasks"},
-            "texts": {"type": "array", "items": {"$ref": "#/$defs/Sentence"}},
-            "previous": {"anyOf": [{"$ref": "#/$defs/Report"}, {"type": "null"}]},
-            "critique": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Issue"}}, {"type": "null"}]}}})json")),
-          report_schema("Report")};
-}
-
 ToolSchemas render_report_schemas() {
   return {with_definitions(schema_literal(R"json({"type": "object", "additionalProperties": false, "required": ["report", "format"], "properties": {
             "report": {"$ref": "#/$defs/Report"},

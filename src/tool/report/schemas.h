@@ -12,7 +12,6 @@ const contract::Value& report_definitions();
 contract::Value report_schema(std::string_view name);
 
 ToolSchemas check_claims_schemas();
-ToolSchemas assemble_report_schemas();
 ToolSchemas render_report_schemas();
 
 }  // namespace consort::tool
