@@ -46,8 +46,8 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(Piece piece, void* context, int n) {
   CONSORT_CHECK(static_cast<uint64_t>(n) <= kIndexMask);
-  // No piece of the last loop is running or claimable here. A worker that reads the new body under the
-  // old ticket finds no piece left in it; one that reads the old body fails its claim.
+  // No piece of the last loop is running or claimable here. A worker that reads the new body under
+  // the old ticket finds no piece left in it; one that reads the old body fails its claim.
   piece_.store(piece, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
@@ -107,9 +107,8 @@ void ThreadPool::worker_main() {
     if (!found) {
       std::unique_lock lock(mutex_);
       sleepers_.fetch_add(1);
-      wake_workers_.wait(lock, [&] {
-        return stop_.load() || epoch_of(ticket_.load()) != seen_epoch;
-      });
+      wake_workers_.wait(lock,
+                         [&] { return stop_.load() || epoch_of(ticket_.load()) != seen_epoch; });
       sleepers_.fetch_sub(1);
     }
     work_once(&seen_epoch);

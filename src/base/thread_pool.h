@@ -29,9 +29,9 @@ class ThreadPool final {
 
   int n_threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(i) for every i in [0, n), each exactly once, and returns when all are done. Writes of
-  // the pieces are visible to the caller afterwards. `body` must not throw and not call the pool.
-  // n is less than 2^20.
+  // Calls body(i) for every i in [0, n), each exactly once, and returns when all are done. Writes
+  // of the pieces are visible to the caller afterwards. `body` must not throw and not call the
+  // pool. n is less than 2^20.
   template <typename Body>
   void parallel_for(int n, Body&& body) {
     if (n <= 1 || workers_.empty()) {
@@ -49,8 +49,8 @@ class ThreadPool final {
   bool work_once(uint64_t* seen_epoch);  // Runs pieces of the current loop; false if none was left.
   void worker_main();
 
-  // epoch (24 bits) | n (20) | next unclaimed piece (20). A claim is a compare-exchange on the whole
-  // word, so a late worker can never take a piece of a loop whose body it has not read.
+  // epoch (24 bits) | n (20) | next unclaimed piece (20). A claim is a compare-exchange on the
+  // whole word, so a late worker can never take a piece of a loop whose body it has not read.
   std::atomic<uint64_t> ticket_{0};
   std::atomic<Piece> piece_{nullptr};
   std::atomic<void*> context_{nullptr};

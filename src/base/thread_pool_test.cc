@@ -44,7 +44,9 @@ TEST(ThreadPool, WritesOfThePiecesAreVisibleToTheCaller) {
   ThreadPool pool(4);
   std::vector<uint64_t> values(1000);
   for (uint64_t round = 0; round < 500; ++round) {
-    pool.parallel_for(1000, [&](int i) { values[static_cast<size_t>(i)] = round * 1000 + static_cast<uint64_t>(i); });
+    pool.parallel_for(1000, [&](int i) {
+      values[static_cast<size_t>(i)] = round * 1000 + static_cast<uint64_t>(i);
+    });
     const uint64_t sum = std::accumulate(values.begin(), values.end(), uint64_t{0});
     ASSERT_EQ(sum, round * 1000 * 1000 + 999 * 1000 / 2);
   }

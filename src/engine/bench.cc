@@ -45,8 +45,11 @@ Value prefill(const model::Decoder& decoder, model::DecoderRunner& runner, int n
     const auto start = std::chrono::steady_clock::now();
     for (int at = 0; at < n; at += 256) {
       const int count = std::min(256, n - at);
-      const model::Segment segment{.tokens = std::span(tokens).subspan(static_cast<size_t>(at), static_cast<size_t>(count)),
-                                   .position = at, .pages = memory.pages, .n_outputs = at + count == n ? 1 : 0};
+      const model::Segment segment{
+          .tokens = std::span(tokens).subspan(static_cast<size_t>(at), static_cast<size_t>(count)),
+          .position = at,
+          .pages = memory.pages,
+          .n_outputs = at + count == n ? 1 : 0};
       runner.forward({&segment, 1});
     }
     runner.logits(0, 1);
@@ -55,7 +58,8 @@ Value prefill(const model::Decoder& decoder, model::DecoderRunner& runner, int n
   return Value::object({{"n", n}, {"tok_s", std::move(rates)}});
 }
 
-Value decode(const model::Decoder& decoder, model::DecoderRunner& runner, int batch, const BenchOptions& options) {
+Value decode(const model::Decoder& decoder, model::DecoderRunner& runner, int batch,
+             const BenchOptions& options) {
   constexpr int kContext = 32;
   Rng rng(2);
   const int n = kContext + options.decode_tokens;
@@ -68,8 +72,11 @@ Value decode(const model::Decoder& decoder, model::DecoderRunner& runner, int ba
   const auto step = [&](int position, int count) {
     std::vector<model::Segment> segments;
     for (size_t i = 0; i < tokens.size(); ++i) {
-      segments.push_back({.tokens = std::span(tokens[i]).subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
-                          .position = position, .pages = memory[i].pages, .n_outputs = 1});
+      segments.push_back({.tokens = std::span(tokens[i]).subspan(static_cast<size_t>(position),
+                                                                 static_cast<size_t>(count)),
+                          .position = position,
+                          .pages = memory[i].pages,
+                          .n_outputs = 1});
     }
     runner.forward(segments);
     runner.logits(0, batch);
@@ -109,8 +116,10 @@ double read_rate(ThreadPool& pool) {
   return best;
 }
 
-double product_rate(const model::Decoder& decoder, ThreadPool& pool, const tensor::Kernels& kernels) {
-  const tensor::PackedMatrix& w = decoder.layer(0).weights[static_cast<int>(model::Projection::gate)];
+double product_rate(const model::Decoder& decoder, ThreadPool& pool,
+                    const tensor::Kernels& kernels) {
+  const tensor::PackedMatrix& w =
+      decoder.layer(0).weights[static_cast<int>(model::Projection::gate)];
   constexpr int kRows = 256;
   tensor::Activations x;
   x.resize(kRows, w.n_in());
@@ -123,17 +132,20 @@ double product_rate(const model::Decoder& decoder, ThreadPool& pool, const tenso
   double best = 0;
   for (int r = 0; r < 10; ++r) {
     const auto start = std::chrono::steady_clock::now();
-    tensor::matmul(pool, kernels, x, 0, kRows, {&part, 1}, y.data(), static_cast<size_t>(w.n_out()), false);
+    tensor::matmul(pool, kernels, x, 0, kRows, {&part, 1}, y.data(), static_cast<size_t>(w.n_out()),
+                   false);
     best = std::max(best, 2.0 * kRows * w.n_in() * w.n_out() * 1e-9 / seconds_since(start));
   }
   return best;
 }
 
-Value embed(const model::Encoder& encoder, model::EncoderRunner& runner, int n_tokens, int repetitions) {
+Value embed(const model::Encoder& encoder, model::EncoderRunner& runner, int n_tokens,
+            int repetitions) {
   Rng rng(3);
   constexpr int kTexts = 8;
   std::vector<std::vector<int32_t>> texts;
-  for (int i = 0; i < kTexts; ++i) texts.push_back(random_tokens(rng, n_tokens, encoder.config().n_vocab));
+  for (int i = 0; i < kTexts; ++i)
+    texts.push_back(random_tokens(rng, n_tokens, encoder.config().n_vocab));
   Array rates;
   for (int r = -1; r < repetitions; ++r) {
     const auto start = std::chrono::steady_clock::now();
@@ -146,7 +158,8 @@ Value embed(const model::Encoder& encoder, model::EncoderRunner& runner, int n_t
 }  // namespace
 
 Result<Value> bench_engine(const BenchOptions& options) {
-  if (options.repetitions < 1 || options.repetitions > 100 || options.decode_tokens < 1 || options.decode_tokens > 4096) {
+  if (options.repetitions < 1 || options.repetitions > 100 || options.decode_tokens < 1 ||
+      options.decode_tokens > 4096) {
     return fail(make_error(ErrorCode::invalid_argument, 4108, "a benchmark option is out of range")
                     .to_fix("repetitions 1 to 100, decode_tokens 1 to 4096"));
   }
@@ -160,13 +173,16 @@ Result<Value> bench_engine(const BenchOptions& options) {
   model::DecoderRunner runner(*decoder, pool, kernels);
   Array prefills, decodes, embeds;
   for (const int n : {128, 512, 2000}) {
-    if (n <= decoder->config().n_ctx) prefills.push_back(prefill(*decoder, runner, n, options.repetitions));
+    if (n <= decoder->config().n_ctx)
+      prefills.push_back(prefill(*decoder, runner, n, options.repetitions));
   }
-  for (const int batch : {1, 4, 8, 16, 32}) decodes.push_back(decode(*decoder, runner, batch, options));
+  for (const int batch : {1, 4, 8, 16, 32})
+    decodes.push_back(decode(*decoder, runner, batch, options));
   if (options.encoder) {
     CONSORT_ASSIGN(const auto encoder, model::Encoder::load(*options.encoder));
     model::EncoderRunner embedder(*encoder, pool, kernels);
-    embeds.push_back(embed(*encoder, embedder, std::min(128, encoder->config().tokens_max), options.repetitions));
+    embeds.push_back(embed(*encoder, embedder, std::min(128, encoder->config().tokens_max),
+                           options.repetitions));
   }
   return Value::object({{"model", options.decoder.string()},
                         {"threads", pool.n_threads()},

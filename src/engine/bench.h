@@ -20,8 +20,8 @@ struct BenchOptions {
 // {"model","threads","isa","load_ms","prefill":[{"n","tok_s":[..]}],"decode":[{"batch","tok_s":[..]}],
 //  "embed":[{"tokens","texts_s":[..]}],"read_gb_s","int8_gops"}. Every list has one figure for each
 // repetition; tok_s of decode counts all sequences. Takes all cores for some seconds.
-// read_gb_s: a sum over 256 MiB by all threads. int8_gops: the 4-bit product on 256 rows of the model's
-// own widest matrix, 2 operations a multiply-add.
+// read_gb_s: a sum over 256 MiB by all threads. int8_gops: the 4-bit product on 256 rows of the
+// model's own widest matrix, 2 operations a multiply-add.
 Result<contract::Value> bench_engine(const BenchOptions& options);
 
 }  // namespace consort::engine

@@ -11,12 +11,15 @@ namespace consort::engine {
 namespace {
 
 Error invalid(std::string message, std::string_view value, std::string fix) {
-  return make_error(ErrorCode::invalid_argument, 4108, std::move(message)).got(value).to_fix(std::move(fix));
+  return make_error(ErrorCode::invalid_argument, 4108, std::move(message))
+      .got(value)
+      .to_fix(std::move(fix));
 }
 
 Error over_budget(const ByteBudget& budget, uint64_t bytes) {
   return make_error(ErrorCode::resource_exhausted, 4101, "loading goes beyond the memory budget")
-      .got(std::to_string((budget.used() + bytes) >> 20) + " MiB of " + std::to_string(budget.max() >> 20) + " MiB")
+      .got(std::to_string((budget.used() + bytes) >> 20) + " MiB of " +
+           std::to_string(budget.max() >> 20) + " MiB")
       .to_fix("raise memory_bytes_max, or unload a model");
 }
 
@@ -34,10 +37,13 @@ Result<std::string> render_chat(const LoadedModel& model, std::span<const Messag
 }
 
 // The prompt's text and ids. A raw prompt counts as rendered by this program.
-Result<std::vector<int32_t>> read_prompt(const LoadedModel& model, const std::vector<Message>& messages,
-                                         const std::optional<std::string>& prompt, std::string* rendered) {
+Result<std::vector<int32_t>> read_prompt(const LoadedModel& model,
+                                         const std::vector<Message>& messages,
+                                         const std::optional<std::string>& prompt,
+                                         std::string* rendered) {
   if (model.info.is_encoder) {
-    return fail(make_error(ErrorCode::failed_precondition, 4113, "an encoder cannot generate").got(model.info.name)
+    return fail(make_error(ErrorCode::failed_precondition, 4113, "an encoder cannot generate")
+                    .got(model.info.name)
                     .to_fix("name a decoder model"));
   }
   if (prompt) {
@@ -46,15 +52,18 @@ Result<std::vector<int32_t>> read_prompt(const LoadedModel& model, const std::ve
     CONSORT_ASSIGN(*rendered, render_chat(model, messages));
   }
   CONSORT_ASSIGN(std::vector<int32_t> ids,
-                 model.tokenizer->encode(*rendered, {.add_special = prompt.has_value(), .parse_special = true}));
+                 model.tokenizer->encode(
+                     *rendered, {.add_special = prompt.has_value(), .parse_special = true}));
   if (ids.empty()) return fail(invalid("the prompt is empty", "", "give at least one character"));
   return ids;
 }
 
 Result<void> check_length(const LoadedModel& model, size_t prompt, size_t more) {
   if (prompt + more <= static_cast<size_t>(model.info.n_ctx)) return {};
-  return fail(make_error(ErrorCode::resource_exhausted, 4107, "the prompt and what it may generate exceed the model's context")
-                  .got(std::to_string(prompt) + " + " + std::to_string(more) + " of " + std::to_string(model.info.n_ctx) + " tokens")
+  return fail(make_error(ErrorCode::resource_exhausted, 4107,
+                         "the prompt and what it may generate exceed the model's context")
+                  .got(std::to_string(prompt) + " + " + std::to_string(more) + " of " +
+                       std::to_string(model.info.n_ctx) + " tokens")
                   .to_fix("shorten the prompt or lower max_tokens"));
 }
 
@@ -69,7 +78,8 @@ Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, s
     if (!model.tokenizer->is_special(id)) pieces[t] = model.tokenizer->piece(id);
   }
   pieces.resize(static_cast<size_t>(model.info.n_vocab));
-  CONSORT_ASSIGN(auto made, mask::Vocabulary::create(std::move(pieces), model.tokenizer->end_tokens()));
+  CONSORT_ASSIGN(auto made,
+                 mask::Vocabulary::create(std::move(pieces), model.tokenizer->end_tokens()));
   std::lock_guard lock(mutex);
   if (!model.vocabulary) model.vocabulary = std::move(made);
   return model.vocabulary;
@@ -89,8 +99,10 @@ Engine::~Engine() {
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, const Clock& clock) {
-  if (options.batch_max < 1 || options.batch_max > 1024 || options.queue_max < 1 || options.n_threads < 0 || options.n_threads > 256) {
-    return fail(invalid("an engine option is out of range", "", "batch_max 1 to 1024, queue_max from 1, n_threads 0 to 256"));
+  if (options.batch_max < 1 || options.batch_max > 1024 || options.queue_max < 1 ||
+      options.n_threads < 0 || options.n_threads > 256) {
+    return fail(invalid("an engine option is out of range", "",
+                        "batch_max 1 to 1024, queue_max from 1, n_threads 0 to 256"));
   }
   CONSORT_ASSIGN(const tensor::Isa isa, tensor::choose_isa());
   auto state = std::make_unique<State>(options, clock, tensor::kernels(isa));
@@ -118,18 +130,22 @@ Result<std::shared_ptr<LoadedModel>> Engine::State::find_model(std::string_view 
   std::lock_guard lock(mutex);
   const auto at = models.find(name);
   if (at == models.end()) {
-    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name).to_fix("load it first"));
+    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded")
+                    .got(name)
+                    .to_fix("load it first"));
   }
   return at->second;
 }
 
-Result<std::shared_ptr<const LoadedAdapter>> Engine::State::find_adapter(const LoadedModel& model,
-                                                                         std::string_view name) const {
+Result<std::shared_ptr<const LoadedAdapter>> Engine::State::find_adapter(
+    const LoadedModel& model, std::string_view name) const {
   if (name.empty()) return std::shared_ptr<const LoadedAdapter>();
   std::lock_guard lock(mutex);
   const auto at = model.adapters.find(name);
   if (at == model.adapters.end()) {
-    return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model").got(name).to_fix("load it first"));
+    return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
+                    .got(name)
+                    .to_fix("load it first"));
   }
   return at->second;
 }
@@ -142,35 +158,58 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
     CONSORT_ASSIGN(made->tokenizer, model::load_wordpiece(path));
     const model::EncoderConfig& c = made->encoder->config();
     if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
-      return fail(make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model").at(path.string()));
+      return fail(
+          make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
+              .at(path.string()));
     }
-    made->info = {.name = name, .digest = made->encoder->digest(), .architecture = "bert", .n_ctx = c.tokens_max,
-                  .n_embd = c.n_embd, .n_vocab = c.n_vocab, .resident_bytes = made->encoder->resident_bytes(), .is_encoder = true};
+    made->info = {.name = name,
+                  .digest = made->encoder->digest(),
+                  .architecture = "bert",
+                  .n_ctx = c.tokens_max,
+                  .n_embd = c.n_embd,
+                  .n_vocab = c.n_vocab,
+                  .resident_bytes = made->encoder->resident_bytes(),
+                  .is_encoder = true};
   } else {
     CONSORT_ASSIGN(const auto file, model::GgufFile::open(path));
     CONSORT_ASSIGN(made->decoder, model::Decoder::load(*file, state_->options.n_threads));
     CONSORT_ASSIGN(made->tokenizer, model::load_tokenizer(*file));
     const model::DecoderConfig& c = made->decoder->config();
     if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
-      return fail(make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model").at(path.string()));
+      return fail(
+          make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
+              .at(path.string()));
     }
     if (file->has("tokenizer.chat_template")) {
       CONSORT_ASSIGN(const std::string_view text, file->get_string("tokenizer.chat_template"));
       const model::SpecialTokens& special = made->tokenizer->special();
-      const auto piece = [&](int32_t id) { return id < 0 ? std::string() : std::string(made->tokenizer->piece(id)); };
-      CONSORT_ASSIGN(made->chat_template, model::ChatTemplate::parse(text, piece(special.bos), piece(special.eos)));
+      const auto piece = [&](int32_t id) {
+        return id < 0 ? std::string() : std::string(made->tokenizer->piece(id));
+      };
+      CONSORT_ASSIGN(made->chat_template,
+                     model::ChatTemplate::parse(text, piece(special.bos), piece(special.eos)));
     }
-    made->info = {.name = name, .digest = file->digest(), .architecture = c.architecture, .n_ctx = c.n_ctx,
-                  .n_embd = c.n_embd, .n_vocab = c.n_vocab, .resident_bytes = made->decoder->resident_bytes(), .is_encoder = false};
+    made->info = {.name = name,
+                  .digest = file->digest(),
+                  .architecture = c.architecture,
+                  .n_ctx = c.n_ctx,
+                  .n_embd = c.n_embd,
+                  .n_vocab = c.n_vocab,
+                  .resident_bytes = made->decoder->resident_bytes(),
+                  .is_encoder = false};
     made->n_head = c.n_head;
     made->n_head_kv = c.n_head_kv;
   }
   std::lock_guard lock(state_->mutex);
   if (const auto at = state_->models.find(name); at != state_->models.end()) {
     if (at->second->info.digest == made->info.digest) return at->second->info;
-    return fail(make_error(ErrorCode::already_exists, 4115, "another model is loaded under this name").got(name).to_fix("unload it first"));
+    return fail(
+        make_error(ErrorCode::already_exists, 4115, "another model is loaded under this name")
+            .got(name)
+            .to_fix("unload it first"));
   }
-  if (!state_->budget.try_add(made->info.resident_bytes)) return fail(over_budget(state_->budget, made->info.resident_bytes));
+  if (!state_->budget.try_add(made->info.resident_bytes))
+    return fail(over_budget(state_->budget, made->info.resident_bytes));
   made->charged = made->info.resident_bytes;
   state_->models[name] = made;
   return made->info;
@@ -180,9 +219,12 @@ Result<void> Engine::unload_model(std::string_view name) {
   std::shared_ptr<LoadedModel> gone;
   std::lock_guard lock(state_->mutex);
   const auto at = state_->models.find(name);
-  if (at == state_->models.end()) return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
+  if (at == state_->models.end())
+    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
   if (at->second.use_count() > 1) {
-    return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use").got(name).to_fix("wait for its requests to end"));
+    return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use")
+                    .got(name)
+                    .to_fix("wait for its requests to end"));
   }
   gone = std::move(at->second);
   state_->models.erase(at);
@@ -194,36 +236,50 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
   CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
   const auto refuse = [&](std::string message, std::string_view value) {
     return fail(make_error(ErrorCode::failed_precondition, 4106, std::move(message))
-                    .at(path.string()).got(value)
+                    .at(path.string())
+                    .got(value)
                     .to_fix("load the adapter on the base model that it was trained for"));
   };
   if (!model->decoder) return refuse("adapters for encoders are not supported", model_name);
   if (name.empty()) return fail(invalid("an adapter needs a name", "", "give a name"));
-  CONSORT_ASSIGN(const model::AdapterFile file,
-                 model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture, .n_head = model->n_head, .n_head_kv = model->n_head_kv}));
+  CONSORT_ASSIGN(
+      const model::AdapterFile file,
+      model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture,
+                                                     .n_head = model->n_head,
+                                                     .n_head_kv = model->n_head_kv}));
   if (file.base_sha256 && *file.base_sha256 != model->info.digest) {
     return refuse("the adapter names another base", file.base_sha256->hex());
   }
   if (!file.invocation_tokens.empty()) {
-    return fail(make_error(ErrorCode::unsupported, 4111, "activated adapters (invocation tokens) are not implemented").at(path.string())
+    return fail(make_error(ErrorCode::unsupported, 4111,
+                           "activated adapters (invocation tokens) are not implemented")
+                    .at(path.string())
                     .to_fix("train the adapter as plain LoRA"));
   }
   auto made = std::make_shared<LoadedAdapter>();
-  Result<std::unique_ptr<const model::DecoderAdapter>> bound = model::DecoderAdapter::bind(*model->decoder, file);
+  Result<std::unique_ptr<const model::DecoderAdapter>> bound =
+      model::DecoderAdapter::bind(*model->decoder, file);
   if (!bound) return fail(std::move(bound).error().at(path.string()));
   made->weights = std::move(*bound);
-  made->info = {.name = name, .model = std::string(model_name), .digest = file.digest, .rank = file.rank,
+  made->info = {.name = name,
+                .model = std::string(model_name),
+                .digest = file.digest,
+                .rank = file.rank,
                 .resident_bytes = made->weights->resident_bytes()};
   {
     std::lock_guard lock(state_->mutex);
     if (const auto at = model->adapters.find(name); at != model->adapters.end()) {
       if (at->second->info.digest == made->info.digest) return at->second->info;
-      return fail(make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name").got(name).to_fix("unload it first"));
+      return fail(
+          make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
+              .got(name)
+              .to_fix("unload it first"));
     }
     made->id = state_->next_adapter_id++;
   }
   // The probe: an adapter that changes nothing is not the adapter that someone meant.
-  const auto probe = [&](const std::shared_ptr<const LoadedAdapter>& adapter) -> Result<std::vector<float>> {
+  const auto probe =
+      [&](const std::shared_ptr<const LoadedAdapter>& adapter) -> Result<std::vector<float>> {
     Task task;
     task.kind = Task::Kind::logits;
     task.model = model;
@@ -241,9 +297,13 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
   }
   std::lock_guard lock(state_->mutex);
   if (model->adapters.contains(name)) {
-    return fail(make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name").got(name).to_fix("unload it first"));
+    return fail(
+        make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
+            .got(name)
+            .to_fix("unload it first"));
   }
-  if (!state_->budget.try_add(made->info.resident_bytes)) return fail(over_budget(state_->budget, made->info.resident_bytes));
+  if (!state_->budget.try_add(made->info.resident_bytes))
+    return fail(over_budget(state_->budget, made->info.resident_bytes));
   model->charged += made->info.resident_bytes;
   model->adapters[name] = made;
   return made->info;
@@ -253,9 +313,13 @@ Result<void> Engine::unload_adapter(std::string_view name, std::string_view mode
   CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
   std::lock_guard lock(state_->mutex);
   const auto at = model->adapters.find(name);
-  if (at == model->adapters.end()) return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model").got(name));
+  if (at == model->adapters.end())
+    return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
+                    .got(name));
   if (at->second.use_count() > 1) {
-    return fail(make_error(ErrorCode::failed_precondition, 4105, "the adapter is in use").got(name).to_fix("wait for its requests to end"));
+    return fail(make_error(ErrorCode::failed_precondition, 4105, "the adapter is in use")
+                    .got(name)
+                    .to_fix("wait for its requests to end"));
   }
   state_->budget.remove(at->second->info.resident_bytes);
   model->charged -= at->second->info.resident_bytes;
@@ -289,20 +353,27 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
   task.deadline = request.deadline;
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
-  if (request.max_tokens < 1) return fail(invalid("max_tokens must be at least 1", std::to_string(request.max_tokens), "raise max_tokens"));
-  if (!(request.sampling.temperature >= 0 && request.sampling.temperature <= 100) || !(request.sampling.top_p > 0 && request.sampling.top_p <= 1)) {
-    return fail(invalid("a sampling setting is out of range", "", "temperature 0 to 100, top_p above 0 to 1"));
+  if (request.max_tokens < 1)
+    return fail(invalid("max_tokens must be at least 1", std::to_string(request.max_tokens),
+                        "raise max_tokens"));
+  if (!(request.sampling.temperature >= 0 && request.sampling.temperature <= 100) ||
+      !(request.sampling.top_p > 0 && request.sampling.top_p <= 1)) {
+    return fail(invalid("a sampling setting is out of range", "",
+                        "temperature 0 to 100, top_p above 0 to 1"));
   }
   for (const std::string& stop : request.stop) {
     if (stop.empty()) return fail(invalid("a stop string is empty", "", "remove it"));
   }
-  CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt, &task.generation.rendered_prompt));
-  CONSORT_TRY(check_length(*task.model, task.prompt.size(), static_cast<size_t>(request.max_tokens)));
+  CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt,
+                                          &task.generation.rendered_prompt));
+  CONSORT_TRY(
+      check_length(*task.model, task.prompt.size(), static_cast<size_t>(request.max_tokens)));
   if (request.schema) {
     CONSORT_ASSIGN(const auto words, vocabulary(*task.model, state_->mutex));
     CONSORT_ASSIGN(const auto compiled, mask::compile(request.schema, words, request.mask_options));
     if (const int least = mask::shortest_tokens(*compiled); least > request.max_tokens) {
-      return fail(invalid("max_tokens is less than the shortest value of the schema needs", std::to_string(request.max_tokens),
+      return fail(invalid("max_tokens is less than the shortest value of the schema needs",
+                          std::to_string(request.max_tokens),
                           "raise max_tokens to at least " + std::to_string(least)));
     }
     task.matcher.emplace(compiled);
@@ -320,9 +391,11 @@ Result<Scores> Engine::score(const ScoreRequest& request) {
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
   if (request.continuations.empty() || request.continuations.size() > 255) {
-    return fail(invalid("between 1 and 255 continuations can be scored", std::to_string(request.continuations.size()), "split the request"));
+    return fail(invalid("between 1 and 255 continuations can be scored",
+                        std::to_string(request.continuations.size()), "split the request"));
   }
-  CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt, &task.scores.rendered_prompt));
+  CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt,
+                                          &task.scores.rendered_prompt));
   size_t longest = 0;
   for (const std::string& text : request.continuations) {
     CONSORT_ASSIGN(std::vector<int32_t> ids, task.model->tokenizer->encode(text));
@@ -337,21 +410,25 @@ Result<Scores> Engine::score(const ScoreRequest& request) {
   return std::move(task.scores);
 }
 
-Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_name, std::span<const std::string> texts,
+Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_name,
+                                                      std::span<const std::string> texts,
                                                       std::stop_token stop) {
   Task task;
   task.kind = Task::Kind::embed;
   task.stop_token = std::move(stop);
   CONSORT_ASSIGN(task.model, state_->find_model(model_name));
   if (!task.model->encoder) {
-    return fail(make_error(ErrorCode::failed_precondition, 4113, "a decoder cannot embed").got(model_name).to_fix("name an encoder model"));
+    return fail(make_error(ErrorCode::failed_precondition, 4113, "a decoder cannot embed")
+                    .got(model_name)
+                    .to_fix("name an encoder model"));
   }
   if (texts.empty()) return std::vector<std::vector<float>>();
   const auto most = static_cast<size_t>(task.model->encoder->config().tokens_max);
   for (const std::string& text : texts) {
     // Special tokens spelled out in a text are read as such: the reference does.
     CONSORT_ASSIGN(std::vector<int32_t> ids,
-                   task.model->tokenizer->encode(text, {.add_special = true, .parse_special = true, .tokens_max = most}));
+                   task.model->tokenizer->encode(
+                       text, {.add_special = true, .parse_special = true, .tokens_max = most}));
     task.texts.push_back(std::move(ids));
   }
   CONSORT_TRY(state_->submit(task));
@@ -363,12 +440,14 @@ Result<std::vector<int32_t>> Engine::tokenize(std::string_view model, std::strin
   return found->tokenizer->encode(text);
 }
 
-Result<std::string> Engine::detokenize(std::string_view model, std::span<const int32_t> tokens) const {
+Result<std::string> Engine::detokenize(std::string_view model,
+                                       std::span<const int32_t> tokens) const {
   CONSORT_ASSIGN(const auto found, state_->find_model(model));
   return found->tokenizer->decode(tokens);
 }
 
-Result<std::string> Engine::render(std::string_view model, std::span<const Message> messages) const {
+Result<std::string> Engine::render(std::string_view model,
+                                   std::span<const Message> messages) const {
   CONSORT_ASSIGN(const auto found, state_->find_model(model));
   return render_chat(*found, messages);
 }
@@ -379,9 +458,12 @@ Result<std::vector<float>> Engine::logits(std::string_view model, std::string_vi
   task.kind = Task::Kind::logits;
   CONSORT_ASSIGN(task.model, state_->find_model(model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, adapter));
-  if (!task.model->decoder || tokens.empty()) return fail(invalid("logits need a decoder and at least one token", model, "name a decoder"));
+  if (!task.model->decoder || tokens.empty())
+    return fail(invalid("logits need a decoder and at least one token", model, "name a decoder"));
   for (const int32_t t : tokens) {
-    if (t < 0 || t >= task.model->info.n_vocab) return fail(invalid("a token id is outside the vocabulary", std::to_string(t), "use ids of this model's tokenizer"));
+    if (t < 0 || t >= task.model->info.n_vocab)
+      return fail(invalid("a token id is outside the vocabulary", std::to_string(t),
+                          "use ids of this model's tokenizer"));
   }
   CONSORT_TRY(check_length(*task.model, tokens.size(), 0));
   task.prompt.assign(tokens.begin(), tokens.end());

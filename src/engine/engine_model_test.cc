@@ -67,7 +67,8 @@ TEST_F(EngineModel, GreedyTextIsLlamaCppsUntilAChoiceIsClose) {
     }
     total += static_cast<int>(wanted.size());
   }
-  std::printf("greedy tokens equal to llama.cpp's before the first close choice: %d of %d\n", agreed, total);
+  std::printf("greedy tokens equal to llama.cpp's before the first close choice: %d of %d\n",
+              agreed, total);
   EXPECT_GT(agreed, 0);
 }
 
@@ -128,9 +129,12 @@ TEST_F(EngineModel, TheSameRequestGivesTheSameTokensAloneAndAmongOthersCachedOrN
   ASSERT_TRUE(engine_->load_adapter("a", "smol", kGolden / "lora/adapter.gguf"));
   std::vector<GenerateRequest> requests;
   for (int i = 0; i < 8; ++i) {
-    requests.push_back(ask("Tell me fact number " + std::to_string(i * i) + " about " + std::string(static_cast<size_t>(7 * i), 'x') + " and bears.", 24));
+    requests.push_back(ask("Tell me fact number " + std::to_string(i * i) + " about " +
+                               std::string(static_cast<size_t>(7 * i), 'x') + " and bears.",
+                           24));
     requests.back().adapter = i % 2 == 0 ? "a" : "";
-    requests.back().sampling = {.temperature = i % 3 == 0 ? 0.0f : 0.9f, .seed = static_cast<uint64_t>(i)};
+    requests.back().sampling = {.temperature = i % 3 == 0 ? 0.0f : 0.9f,
+                                .seed = static_cast<uint64_t>(i)};
   }
   std::vector<Generation> alone;
   for (const GenerateRequest& r : requests) {
@@ -159,7 +163,10 @@ TEST_F(EngineModel, TheSameRequestGivesTheSameTokensAloneAndAmongOthersCachedOrN
 }
 
 TEST_F(EngineModel, LogitsHaveTheSameBitsWithOneThreadOrTwoAndBesideOtherWork) {
-  std::vector<int32_t> tokens = *engine_->tokenize("smol", "The quick brown fox jumps over the lazy dog and runs into the deep forest, where nobody lives but bears and a very old owl who reads books.");
+  std::vector<int32_t> tokens = *engine_->tokenize(
+      "smol",
+      "The quick brown fox jumps over the lazy dog and runs into the deep forest, where nobody "
+      "lives but bears and a very old owl who reads books.");
   auto one = make({.n_threads = 1});
   const auto quiet = one->logits("smol", "", tokens);
   ASSERT_TRUE(quiet);
@@ -181,7 +188,8 @@ TEST_F(EngineModel, LogitsHaveTheSameBitsWithOneThreadOrTwoAndBesideOtherWork) {
 
 TEST_F(EngineModel, ScoresAreTheSumsOfLogProbabilities) {
   const std::string prompt = "The capital of France is";
-  const std::vector<std::string> options = {" Paris", " London", " the city of Paris, on the Seine", " Paris"};
+  const std::vector<std::string> options = {" Paris", " London", " the city of Paris, on the Seine",
+                                            " Paris"};
   ScoreRequest r;
   r.model = "smol";
   r.prompt = prompt;
@@ -256,7 +264,8 @@ TEST_F(EngineModel, EmbedsTextsOfAllLengthsInTheOrderGiven) {
   auto info = engine_->load_model("minilm", kMiniLm);
   ASSERT_TRUE(info) << info.error().to_string();
   std::vector<std::string> texts;
-  for (int i = 0; i < 40; ++i) texts.push_back("a " + std::string(static_cast<size_t>((i * 37) % 400), 'b') + " cat");
+  for (int i = 0; i < 40; ++i)
+    texts.push_back("a " + std::string(static_cast<size_t>((i * 37) % 400), 'b') + " cat");
   texts.push_back("");
   auto vectors = engine_->embed("minilm", texts);
   ASSERT_TRUE(vectors) << vectors.error().to_string();

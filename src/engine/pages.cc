@@ -97,7 +97,8 @@ bool PrefixTree::evict_one() {
   if (oldest == nullptr) return false;
   pool_.release(oldest->page);
   --size_;
-  std::erase_if(oldest->parent->children, [&](const auto& child) { return child.second.get() == oldest; });
+  std::erase_if(oldest->parent->children,
+                [&](const auto& child) { return child.second.get() == oldest; });
   return true;
 }
 

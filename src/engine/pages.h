@@ -1,8 +1,8 @@
 // Memory of keys and values: a byte budget, pages of 32 positions, and the tree of known prefixes.
 //
-// A page is shared by every sequence whose text up to its end is the same under the same adapter; it is
-// written by one sequence before it is shared and never after. Nothing in use is evicted.
-// All of it belongs to the engine's thread, except ByteBudget.
+// A page is shared by every sequence whose text up to its end is the same under the same adapter;
+// it is written by one sequence before it is shared and never after. Nothing in use is evicted. All
+// of it belongs to the engine's thread, except ByteBudget.
 #pragma once
 
 #include <atomic>
@@ -65,8 +65,8 @@ class PrefixTree final {
   explicit PrefixTree(PagePool& pool) : pool_(pool) {}
   ~PrefixTree() { clear(); }
 
-  // The longest known run of full pages at the start of `tokens`, at most `pages_max`; each page with
-  // one reference for the caller.
+  // The longest known run of full pages at the start of `tokens`, at most `pages_max`; each page
+  // with one reference for the caller.
   std::vector<Page*> find(uint64_t adapter, std::span<const int32_t> tokens, size_t pages_max);
   // Full pages that are not yet known become so.
   void insert(uint64_t adapter, std::span<const int32_t> tokens, std::span<Page* const> pages);

@@ -33,14 +33,16 @@ int32_t Sampler::choose(std::span<const float> logits, std::span<const uint64_t>
     return best;
   }
   candidates_.clear();
-  each_allowed(logits.size(), allowed,
-               [&](size_t t) { candidates_.push_back({logits[t], static_cast<int32_t>(t)}); });
+  each_allowed(logits.size(), allowed, [&](size_t t) {
+    candidates_.push_back({logits[t], static_cast<int32_t>(t)});
+  });
   CONSORT_CHECK(!candidates_.empty());
   const auto better = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
   };
   if (sampling_.top_k > 0 && static_cast<size_t>(sampling_.top_k) < candidates_.size()) {
-    std::partial_sort(candidates_.begin(), candidates_.begin() + sampling_.top_k, candidates_.end(), better);
+    std::partial_sort(candidates_.begin(), candidates_.begin() + sampling_.top_k, candidates_.end(),
+                      better);
     candidates_.resize(static_cast<size_t>(sampling_.top_k));
   } else {
     std::sort(candidates_.begin(), candidates_.end(), better);
@@ -48,7 +50,8 @@ int32_t Sampler::choose(std::span<const float> logits, std::span<const uint64_t>
   weights_.clear();
   double total = 0;
   for (const Candidate& c : candidates_) {
-    weights_.push_back(std::exp((static_cast<double>(c.logit) - candidates_[0].logit) / sampling_.temperature));
+    weights_.push_back(
+        std::exp((static_cast<double>(c.logit) - candidates_[0].logit) / sampling_.temperature));
     total += weights_.back();
   }
   size_t n = weights_.size();

@@ -44,7 +44,8 @@ TEST(Sampler, TopKAndTopPLeaveOnlyTheLikeliest) {
 TEST(Sampler, TheSameSeedGivesTheSameTokens) {
   std::vector<float> logits(500);
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(std::sin(i * 12.9898));
-  Sampler a({.temperature = 1, .seed = 9}), b({.temperature = 1, .seed = 9}), c({.temperature = 1, .seed = 10});
+  Sampler a({.temperature = 1, .seed = 9}), b({.temperature = 1, .seed = 9}),
+      c({.temperature = 1, .seed = 10});
   int differ = 0;
   for (int i = 0; i < 100; ++i) {
     const int32_t token = a.choose(logits, {});

@@ -12,11 +12,11 @@ namespace {
 
 using tensor::kPageTokens;
 
-constexpr int kPrefillRows = 256;        // Of one step, when nobody waits for a next token.
-constexpr int kPrefillRowsShared = 64;   // When somebody does: bounds the delay of his token.
-constexpr int kLogitsRows = 32;          // Logits rows computed at a time.
-constexpr int kScoreRows = 64;           // Continuation rows of one step.
-constexpr int kEmbedTokens = 1024;       // Of one step.
+constexpr int kPrefillRows = 256;       // Of one step, when nobody waits for a next token.
+constexpr int kPrefillRowsShared = 64;  // When somebody does: bounds the delay of his token.
+constexpr int kLogitsRows = 32;         // Logits rows computed at a time.
+constexpr int kScoreRows = 64;          // Continuation rows of one step.
+constexpr int kEmbedTokens = 1024;      // Of one step.
 
 int pages_for(int n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
 
@@ -31,8 +31,8 @@ size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 Error budget_spent(const ByteBudget& budget) {
   return make_error(ErrorCode::resource_exhausted, 4101,
                     "the request's keys and values do not fit the memory budget")
-      .got(std::to_string(budget.used() >> 20) + " MiB used of " + std::to_string(budget.max() >> 20) +
-           " MiB")
+      .got(std::to_string(budget.used() >> 20) + " MiB used of " +
+           std::to_string(budget.max() >> 20) + " MiB")
       .to_fix("raise memory_bytes_max, or ask for fewer tokens");
 }
 
@@ -140,11 +140,15 @@ bool Engine::State::try_admit(Task& task) {
     model.prefixes = std::make_unique<PrefixTree>(*model.pages);
   }
   const uint64_t adapter = task.adapter ? task.adapter->id : 0;
-  // Someone is reading the same beginning just now: wait for his pages instead of computing them twice.
+  // Someone is reading the same beginning just now: wait for his pages instead of computing them
+  // twice.
   for (const Sequence& other : active) {
     const Task& t = *other.task;
-    if (t.kind == Task::Kind::embed || t.kind == Task::Kind::logits || other.prompt_read || other.finished) continue;
-    if (task.kind == Task::Kind::logits || t.model != task.model || t.adapter != task.adapter) continue;
+    if (t.kind == Task::Kind::embed || t.kind == Task::Kind::logits || other.prompt_read ||
+        other.finished)
+      continue;
+    if (task.kind == Task::Kind::logits || t.model != task.model || t.adapter != task.adapter)
+      continue;
     if (common_prefix(t.prompt, task.prompt) >= 2 * kPageTokens) return false;
   }
   // The last token is always read anew: its logits are wanted.
@@ -167,14 +171,16 @@ bool Engine::State::try_admit(Task& task) {
   uint64_t promised = 0;
   for (const Sequence& other : active) {
     if (other.task->model->pages && !other.finished) {
-      promised += static_cast<uint64_t>(std::max(0, other.n_reserved)) * other.task->model->pages->page_bytes();
+      promised += static_cast<uint64_t>(std::max(0, other.n_reserved)) *
+                  other.task->model->pages->page_bytes();
     }
   }
   const uint64_t wanted = static_cast<uint64_t>(s.n_reserved) * model.pages->page_bytes();
   const auto has_room = [&] {
     const uint64_t used = budget.used();
     const uint64_t idle = (model.pages->bytes() / model.pages->page_bytes() -
-                           static_cast<uint64_t>(model.pages->n_in_use())) * model.pages->page_bytes();
+                           static_cast<uint64_t>(model.pages->n_in_use())) *
+                          model.pages->page_bytes();
     return used + promised + wanted <= budget.max() + idle;
   };
   while (!has_room()) {
@@ -226,7 +232,9 @@ void Engine::State::admit() {
   }
   if (taken.empty()) return;
   std::lock_guard lock(mutex);
-  std::erase_if(queue, [&](Task* task) { return std::find(taken.begin(), taken.end(), task) != taken.end(); });
+  std::erase_if(queue, [&](Task* task) {
+    return std::find(taken.begin(), taken.end(), task) != taken.end();
+  });
 }
 
 // One pass over the model's weights for all its sequences.
@@ -256,11 +264,14 @@ void Engine::State::step(LoadedModel& model) {
       finish(s, budget_spent(budget));
       continue;
     }
-    segments.push_back({.tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.n_past), static_cast<size_t>(n)),
+    segments.push_back({.tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.n_past),
+                                                              static_cast<size_t>(n)),
                         .position = s.n_past,
                         .pages = s.page_data,
                         .adapter = s.task->adapter ? s.task->adapter->weights.get() : nullptr,
-                        .n_outputs = s.task->kind == Task::Kind::logits ? n : n == pending ? 1 : 0});
+                        .n_outputs = s.task->kind == Task::Kind::logits ? n
+                                     : n == pending                     ? 1
+                                                                        : 0});
     members.push_back(&s);
   }
   if (segments.empty()) return;
@@ -279,7 +290,8 @@ void Engine::State::step(LoadedModel& model) {
       Sequence& s = *members[i];
       const int first_row = s.n_past;
       s.n_past += static_cast<int>(segments[i].tokens.size());
-      const size_t size = static_cast<size_t>(segments[i].n_outputs) * static_cast<size_t>(model.info.n_vocab);
+      const size_t size =
+          static_cast<size_t>(segments[i].n_outputs) * static_cast<size_t>(model.info.n_vocab);
       if (size > 0) read_logits(s, logits.subspan(at, size), first_row);
       at += size;
     }
@@ -297,18 +309,23 @@ void Engine::State::read_logits(Sequence& s, std::span<const float> logits, int 
   const auto n_vocab = static_cast<size_t>(task.model->info.n_vocab);
   switch (task.kind) {
     case Task::Kind::logits:
-      std::memcpy(task.logits.data() + static_cast<size_t>(first_row) * n_vocab, logits.data(), logits.size_bytes());
+      std::memcpy(task.logits.data() + static_cast<size_t>(first_row) * n_vocab, logits.data(),
+                  logits.size_bytes());
       if (s.n_past == static_cast<int>(s.tokens.size())) finish(s, std::nullopt);
       break;
     case Task::Kind::score: {
       const double total = kernels.log_sum_exp(logits.data(), static_cast<int>(n_vocab));
       for (size_t i = 0; i < task.continuations.size(); ++i) {
-        task.scores.scores[i].log_prob = logits[static_cast<size_t>(task.continuations[i][0])] - total;
+        task.scores.scores[i].log_prob =
+            logits[static_cast<size_t>(task.continuations[i][0])] - total;
       }
       break;
     }
-    case Task::Kind::generate: continue_generation(s, logits); break;
-    case Task::Kind::embed: break;
+    case Task::Kind::generate:
+      continue_generation(s, logits);
+      break;
+    case Task::Kind::embed:
+      break;
   }
 }
 
@@ -321,7 +338,8 @@ void Engine::State::continue_generation(Sequence& s, std::span<const float> logi
   }
   bool forced = false;
   while (!s.finished) {
-    const int tokens_left = task.request->max_tokens - static_cast<int>(task.generation.tokens.size());
+    const int tokens_left =
+        task.request->max_tokens - static_cast<int>(task.generation.tokens.size());
     if (Result<void> made = task.matcher->allowed(tokens_left, s.allowed); !made) {
       finish(s, std::move(made).error());
       return;
@@ -342,7 +360,8 @@ void Engine::State::continue_generation(Sequence& s, std::span<const float> logi
     int32_t token = 0;
     if (no_choice) {
       for (size_t word = 0; word < s.allowed.size(); ++word) {
-        if (s.allowed[word] != 0 && token == 0) token = static_cast<int32_t>(word * 64) + std::countr_zero(s.allowed[word]);
+        if (s.allowed[word] != 0 && token == 0)
+          token = static_cast<int32_t>(word * 64) + std::countr_zero(s.allowed[word]);
       }
     } else {
       token = s.sampler->choose(logits, s.allowed);
@@ -372,7 +391,8 @@ bool Engine::State::accept(Sequence& s, int32_t token) {
   if (!ended) {
     s.tokens.push_back(token);
     g.tokens.push_back(token);
-    if (!task.model->tokenizer->is_special(token)) g.text += s.utf8.push(task.model->tokenizer->piece(token));
+    if (!task.model->tokenizer->is_special(token))
+      g.text += s.utf8.push(task.model->tokenizer->piece(token));
     for (const std::string& stop : task.request->stop) {
       const size_t at = g.text.find(stop, s.emitted);
       if (at != std::string::npos) {
@@ -385,7 +405,8 @@ bool Engine::State::accept(Sequence& s, int32_t token) {
   const bool over = stopped || (full && !task.matcher);
   if (over && (ended || full)) g.text += stopped && !ended ? "" : s.utf8.finish();
   const size_t ready = over ? g.text.size()
-                            : g.text.size() - held_back(std::string_view(g.text).substr(s.emitted), task.request->stop);
+                            : g.text.size() - held_back(std::string_view(g.text).substr(s.emitted),
+                                                        task.request->stop);
   if (task.request->on_text && ready > s.emitted) {
     task.request->on_text(std::string_view(g.text).substr(s.emitted, ready - s.emitted));
   }
@@ -414,8 +435,11 @@ void Engine::State::score_some(Sequence& s) {
     const int n = static_cast<int>(tokens.size()) - 1;
     if (n == 0) continue;
     const int n_own = pages_for(n_prompt + n) - static_cast<int>(n_shared);
-    if (!segments.empty() && (rows + n > kScoreRows || static_cast<int>(taken.size()) + n_own > s.n_reserved)) break;
-    std::vector<uint8_t*> own(s.page_data.begin(), s.page_data.begin() + static_cast<std::ptrdiff_t>(n_shared));
+    if (!segments.empty() &&
+        (rows + n > kScoreRows || static_cast<int>(taken.size()) + n_own > s.n_reserved))
+      break;
+    std::vector<uint8_t*> own(s.page_data.begin(),
+                              s.page_data.begin() + static_cast<std::ptrdiff_t>(n_shared));
     for (int i = 0; i < n_own; ++i) {
       Page* page = take_page(model);
       if (page == nullptr) {
@@ -447,12 +471,13 @@ void Engine::State::score_some(Sequence& s) {
     }
     for (size_t first = 0; first < targets.size(); first += kLogitsRows) {
       const size_t n = std::min<size_t>(kLogitsRows, targets.size() - first);
-      const std::span<const float> logits = model.decoder_runner->logits(static_cast<int>(first), static_cast<int>(n));
+      const std::span<const float> logits =
+          model.decoder_runner->logits(static_cast<int>(first), static_cast<int>(n));
       for (size_t i = 0; i < n; ++i) {
         const auto [c, index] = targets[first + i];
         const float* row = logits.data() + i * n_vocab;
-        task.scores.scores[c].log_prob +=
-            row[static_cast<size_t>(task.continuations[c][index])] - kernels.log_sum_exp(row, static_cast<int>(n_vocab));
+        task.scores.scores[c].log_prob += row[static_cast<size_t>(task.continuations[c][index])] -
+                                          kernels.log_sum_exp(row, static_cast<int>(n_vocab));
       }
     }
   }
@@ -476,7 +501,8 @@ void Engine::State::embed_some(Sequence& s) {
     ++s.next_text;
   }
   std::vector<std::vector<float>> vectors = task.model->encoder_runner->run(batch);
-  for (size_t i = 0; i < vectors.size(); ++i) task.vectors[s.order[first + i]] = std::move(vectors[i]);
+  for (size_t i = 0; i < vectors.size(); ++i)
+    task.vectors[s.order[first + i]] = std::move(vectors[i]);
   if (s.next_text == s.order.size()) finish(s, std::nullopt);
 }
 
@@ -485,7 +511,9 @@ void Engine::State::thread_main() {
   while (!stop) {
     {
       std::unique_lock lock(mutex);
-      wake.wait(lock, [&] { return stopping || !queue.empty() || !active.empty() || !forgotten.empty(); });
+      wake.wait(lock, [&] {
+        return stopping || !queue.empty() || !active.empty() || !forgotten.empty();
+      });
       for (auto& [model, adapter] : forgotten) {
         if (model->prefixes) model->prefixes->forget(adapter);
       }

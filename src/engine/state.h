@@ -76,23 +76,23 @@ struct Task {
 // A task that holds pages and takes part in steps.
 struct Sequence {
   Task* task = nullptr;
-  std::vector<int32_t> tokens;   // Prompt and what was generated.
-  int n_past = 0;                // Of tokens: their keys and values are in pages.
+  std::vector<int32_t> tokens;  // Prompt and what was generated.
+  int n_past = 0;               // Of tokens: their keys and values are in pages.
   std::vector<Page*> pages;
   std::vector<uint8_t*> page_data;
-  int n_reserved = 0;            // Pages it may still take.
+  int n_reserved = 0;  // Pages it may still take.
   bool prompt_read = false;
   Nanoseconds admitted{};
   Nanoseconds first_logits{};
   // generate
   std::optional<Sampler> sampler;
   model::Utf8Stream utf8;
-  size_t emitted = 0;            // Bytes of the text that on_text has seen.
+  size_t emitted = 0;  // Bytes of the text that on_text has seen.
   std::vector<uint64_t> allowed;
   // score
   size_t next_continuation = 0;
   // embed
-  std::vector<size_t> order;     // Texts by length, longest last.
+  std::vector<size_t> order;  // Texts by length, longest last.
   size_t next_text = 0;
   bool finished = false;
 };

@@ -61,14 +61,19 @@ Result<DecoderConfig> read_config(const GgufFile& file) {
   if (file.has(p + "rope.dimension_count")) {
     CONSORT_ASSIGN(c.n_rot, number(file, p + "rope.dimension_count", 2, 1024));
   }
-  CONSORT_ASSIGN(const std::string_view scaling, file.get_string_or(p + "rope.scaling.type", "none"));
-  if (scaling != "none") return fail(unsupported(file, "rotary scaling is not implemented").got(scaling));
+  CONSORT_ASSIGN(const std::string_view scaling,
+                 file.get_string_or(p + "rope.scaling.type", "none"));
+  if (scaling != "none")
+    return fail(unsupported(file, "rotary scaling is not implemented").got(scaling));
   CONSORT_ASSIGN(const float linear, file.get_f32_or(p + "rope.scale_linear", 1.0f));
   if (linear != 1.0f) return fail(unsupported(file, "rotary scaling is not implemented"));
-  if (c.n_embd % 32 != 0) return fail(impossible(file, p + "embedding_length", static_cast<uint64_t>(c.n_embd)));
-  if (c.n_ff % 32 != 0) return fail(impossible(file, p + "feed_forward_length", static_cast<uint64_t>(c.n_ff)));
+  if (c.n_embd % 32 != 0)
+    return fail(impossible(file, p + "embedding_length", static_cast<uint64_t>(c.n_embd)));
+  if (c.n_ff % 32 != 0)
+    return fail(impossible(file, p + "feed_forward_length", static_cast<uint64_t>(c.n_ff)));
   if (c.n_head % c.n_head_kv != 0) {
-    return fail(impossible(file, p + "attention.head_count_kv", static_cast<uint64_t>(c.n_head_kv)));
+    return fail(
+        impossible(file, p + "attention.head_count_kv", static_cast<uint64_t>(c.n_head_kv)));
   }
   if (c.head_dim % 16 != 0 || c.n_q() % 32 != 0) {
     return fail(impossible(file, p + "attention.key_length", static_cast<uint64_t>(c.head_dim)));
@@ -88,13 +93,18 @@ struct Shape {
 
 Shape shape(const DecoderConfig& c, Projection projection) {
   switch (projection) {
-    case Projection::q: return {c.n_q(), c.n_embd};
+    case Projection::q:
+      return {c.n_q(), c.n_embd};
     case Projection::k:
-    case Projection::v: return {c.n_kv(), c.n_embd};
-    case Projection::o: return {c.n_embd, c.n_q()};
+    case Projection::v:
+      return {c.n_kv(), c.n_embd};
+    case Projection::o:
+      return {c.n_embd, c.n_q()};
     case Projection::gate:
-    case Projection::up: return {c.n_ff, c.n_embd};
-    case Projection::down: break;
+    case Projection::up:
+      return {c.n_ff, c.n_embd};
+    case Projection::down:
+      break;
   }
   return {c.n_embd, c.n_ff};
 }
@@ -106,7 +116,8 @@ std::string weight_name(int layer, Projection projection) {
 
 }  // namespace
 
-Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n_threads) {
+Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n_threads,
+                                                     bool as_f32) {
   std::unique_ptr<Decoder> out(new Decoder);
   CONSORT_ASSIGN(out->config_, read_config(file));
   DecoderConfig& c = out->config_;
@@ -154,7 +165,8 @@ Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n
   ThreadPool pool(n_threads);
   pool.parallel_for(static_cast<int>(jobs.size()), [&](int i) {
     const Job& job = jobs[static_cast<size_t>(i)];
-    Result<tensor::PackedMatrix> packed = pack_tensor(file, job.name, job.shape.n_out, job.shape.n_in);
+    Result<tensor::PackedMatrix> packed =
+        pack_tensor(file, job.name, job.shape.n_out, job.shape.n_in, as_f32);
     if (packed) {
       *job.to = std::move(*packed);
     } else {

@@ -3,8 +3,9 @@
 //   tokens [R] -> embedding [R, n_embd] -> n_layer x { norm, q k v, rotary, attention over pages,
 //   output; norm, gate up, SiLU, down } -> norm -> logits of the rows that are asked for.
 //
-// The R rows of a step come in segments: consecutive tokens of one sequence under one adapter. All rows
-// share one pass over the weights; no row's result depends on the others (see tensor/kernels.h).
+// The R rows of a step come in segments: consecutive tokens of one sequence under one adapter. All
+// rows share one pass over the weights; no row's result depends on the others (see
+// tensor/kernels.h).
 //
 // Not here: which sequences run, where pages come from, sampling (src/engine).
 //
@@ -31,7 +32,7 @@ namespace consort::model {
 struct DecoderConfig {
   std::string architecture;
   int n_layer = 0;
-  int n_ctx = 0;      // What the model was trained for.
+  int n_ctx = 0;  // What the model was trained for.
   int n_embd = 0;
   int n_head = 0;
   int n_head_kv = 0;
@@ -40,7 +41,7 @@ struct DecoderConfig {
   int n_vocab = 0;
   float norm_epsilon = 1e-5f;
   float rope_theta = 10000.0f;
-  int n_rot = 0;      // Leading dimensions of a head that are rotated, in adjacent pairs.
+  int n_rot = 0;  // Leading dimensions of a head that are rotated, in adjacent pairs.
   int n_q() const { return n_head * head_dim; }
   int n_kv() const { return n_head_kv * head_dim; }
 };
@@ -50,16 +51,18 @@ enum class Projection { q, k, v, o, gate, up, down };
 constexpr int kProjections = 7;
 
 struct DecoderLayer {
-  std::vector<float> attn_norm, ffn_norm;        // [n_embd]
-  tensor::PackedMatrix weights[kProjections];    // By Projection, [n_out, n_in].
+  std::vector<float> attn_norm, ffn_norm;      // [n_embd]
+  tensor::PackedMatrix weights[kProjections];  // By Projection, [n_out, n_in].
 };
 
 // Immutable after load: share among threads.
 class Decoder final {
  public:
-  // Reads, checks and repacks all weights; the file may be closed after. `n_threads` (0 = all cores)
-  // work during the call only.
-  static Result<std::unique_ptr<const Decoder>> load(const GgufFile& file, int n_threads = 0);
+  // Reads, checks and repacks all weights; the file may be closed after. `n_threads` (0 = all
+  // cores) work during the call only. `as_f32` dequantises all weights: the reference that 8-bit
+  // activations are compared with, in tests.
+  static Result<std::unique_ptr<const Decoder>> load(const GgufFile& file, int n_threads = 0,
+                                                     bool as_f32 = false);
 
   const DecoderConfig& config() const { return config_; }
   const DecoderLayer& layer(int i) const { return layers_[static_cast<size_t>(i)]; }
@@ -109,12 +112,12 @@ class DecoderAdapter final {
 
 // Consecutive tokens of one sequence.
 struct Segment {
-  std::span<const int32_t> tokens;        // At least one; ids in [0, n_vocab).
-  int position = 0;                       // Of the first token.
-  std::span<uint8_t* const> pages;        // By position / kPageTokens, covering all tokens. Those that
-                                          // hold positions from `position` on are written.
+  std::span<const int32_t> tokens;  // At least one; ids in [0, n_vocab).
+  int position = 0;                 // Of the first token.
+  std::span<uint8_t* const> pages;  // By position / kPageTokens, covering all tokens. Those that
+                                    // hold positions from `position` on are written.
   const DecoderAdapter* adapter = nullptr;
-  int n_outputs = 0;                      // Of the last rows: logits wanted.
+  int n_outputs = 0;  // Of the last rows: logits wanted.
 };
 
 // Runs steps; owns the scratch memory of one step. One thread at a time.

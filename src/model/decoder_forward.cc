@@ -10,8 +10,8 @@ using tensor::kPageTokens;
 using tensor::PackedMatrix;
 
 namespace {
-constexpr int kRowsInline = 2;   // Up to here, work by rows is not worth waking a thread.
-constexpr int kLoraRows = 32;    // Rows of one piece of adapter work.
+constexpr int kRowsInline = 2;  // Up to here, work by rows is not worth waking a thread.
+constexpr int kLoraRows = 32;   // Rows of one piece of adapter work.
 }  // namespace
 
 struct DecoderRunner::State {
@@ -62,15 +62,15 @@ struct DecoderRunner::State {
   std::vector<double> rope_frequency;  // [n_rot / 2]
 
   std::vector<Row> rows;
-  std::vector<Piece> tiles;         // For attention: rows whose queries go together.
-  std::vector<Piece> lora_pieces;   // Of segments with an adapter.
-  int query_rows = 1;               // Rows of a tile.
+  std::vector<Piece> tiles;           // For attention: rows whose queries go together.
+  std::vector<Piece> lora_pieces;     // Of segments with an adapter.
+  int query_rows = 1;                 // Rows of a tile.
   std::vector<float> cosines, sines;  // [R, n_rot / 2]
   std::vector<float> x;               // [R, n_embd], the residual stream
   Activations normed, attended, gated, output_rows;
-  std::vector<float> qkv;             // [R, n_q + 2 n_kv]
-  std::vector<float> gate_up;         // [R, 2 n_ff]
-  std::vector<float> scores;          // Per attention piece
+  std::vector<float> qkv;      // [R, n_q + 2 n_kv]
+  std::vector<float> gate_up;  // [R, 2 n_ff]
+  std::vector<float> scores;   // Per attention piece
   std::vector<float> logits;
   int n_outputs = 0;
 };
@@ -88,7 +88,8 @@ void DecoderRunner::State::lay_out(std::span<const Segment> segments) {
     const int count = static_cast<int>(s.tokens.size());
     CONSORT_CHECK(count > 0 && s.n_outputs >= 0 && s.n_outputs <= count);
     CONSORT_CHECK(static_cast<int>(s.pages.size()) * kPageTokens >= s.position + count);
-    for (int i = 0; i < count; ++i) rows.push_back({&s, s.tokens[static_cast<size_t>(i)], s.position + i});
+    for (int i = 0; i < count; ++i)
+      rows.push_back({&s, s.tokens[static_cast<size_t>(i)], s.position + i});
     for (int i = 0; i < count; i += query_rows) {
       tiles.push_back({&s, first + i, std::min(query_rows, count - i)});
     }
@@ -117,7 +118,8 @@ void DecoderRunner::State::embed() {
   const size_t half = rope_frequency.size();
   each_row([&](int m) {
     const Row& row = rows[static_cast<size_t>(m)];
-    decoder.embedding().row(row.token, x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd));
+    decoder.embedding().row(row.token,
+                            x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd));
     for (size_t i = 0; i < half; ++i) {
       const double angle = row.position * rope_frequency[i];
       cosines[static_cast<size_t>(m) * half + i] = static_cast<float>(std::cos(angle));
@@ -155,9 +157,9 @@ void DecoderRunner::State::write_kv(int layer, int m) {
     kernels.f32_to_f16(k + h * c.head_dim, c.head_dim, halves);
     auto* to = reinterpret_cast<uint16_t*>(page + decoder.k_offset(layer, h)) + slot;
     for (int i = 0; i < c.head_dim; ++i) to[i * kPageTokens] = halves[i];
-    kernels.f32_to_f16(v + h * c.head_dim, c.head_dim,
-                       reinterpret_cast<uint16_t*>(page + decoder.v_offset(layer, h)) +
-                           slot * c.head_dim);
+    kernels.f32_to_f16(
+        v + h * c.head_dim, c.head_dim,
+        reinterpret_cast<uint16_t*>(page + decoder.v_offset(layer, h)) + slot * c.head_dim);
   }
 }
 
@@ -166,7 +168,8 @@ void DecoderRunner::State::attend(int layer) {
   const size_t width = static_cast<size_t>(c.n_q() + 2 * c.n_kv());
   int positions = 0;
   for (const Row& row : rows) positions = std::max(positions, row.position + 1);
-  const size_t stride = static_cast<size_t>((positions + kPageTokens - 1) / kPageTokens * kPageTokens);
+  const size_t stride =
+      static_cast<size_t>((positions + kPageTokens - 1) / kPageTokens * kPageTokens);
   // One row on few KV heads would leave threads idle: then every head is a piece of its own.
   const int n_tiles = static_cast<int>(tiles.size());
   const bool by_head = n_tiles * c.n_head_kv < 2 * pool.n_threads();
@@ -221,8 +224,8 @@ void DecoderRunner::State::adapt(int layer, Projection projection, const Activat
     if (pair == nullptr) return;
     constexpr int kStride = AdapterFile::kRankMax;
     float low[kLoraRows * kStride];
-    tensor::matmul_f32(kernels, pair->a, in.row(piece.first), static_cast<size_t>(in.n()), piece.n, 1.0f,
-                       low, kStride, false);
+    tensor::matmul_f32(kernels, pair->a, in.row(piece.first), static_cast<size_t>(in.n()), piece.n,
+                       1.0f, low, kStride, false);
     tensor::matmul_f32(kernels, pair->b, low, kStride, piece.n, pair->scale,
                        y + static_cast<size_t>(piece.first) * stride, stride, true);
   });
@@ -238,7 +241,8 @@ void DecoderRunner::State::attention_block(int layer) {
                      w.attn_norm.data(), c.n_embd, c.norm_epsilon, normed.row(m));
     normed.quantize_row(kernels, m);
   });
-  const tensor::MatmulPart parts[] = {{&weights[0], 0}, {&weights[1], c.n_q()}, {&weights[2], c.n_q() + c.n_kv()}};
+  const tensor::MatmulPart parts[] = {
+      {&weights[0], 0}, {&weights[1], c.n_q()}, {&weights[2], c.n_q() + c.n_kv()}};
   tensor::matmul(pool, kernels, normed, 0, r, parts, qkv.data(), width, false);
   adapt(layer, Projection::q, normed, qkv.data(), width);
   adapt(layer, Projection::k, normed, qkv.data() + c.n_q(), width);
@@ -276,7 +280,8 @@ void DecoderRunner::State::feed_forward_block(int layer) {
   adapt(layer, Projection::down, gated, x.data(), static_cast<size_t>(c.n_embd));
 }
 
-DecoderRunner::DecoderRunner(const Decoder& decoder, ThreadPool& pool, const tensor::Kernels& kernels)
+DecoderRunner::DecoderRunner(const Decoder& decoder, ThreadPool& pool,
+                             const tensor::Kernels& kernels)
     : state_(std::make_unique<State>(decoder, pool, kernels)) {}
 DecoderRunner::~DecoderRunner() = default;
 

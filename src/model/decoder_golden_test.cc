@@ -109,6 +109,36 @@ TEST_P(DecoderGolden, AnAdapterChangesLogitsAsPeftDoes) {
   }
 }
 
+// Without rounded activations (only keys and values are rounded, to f16) what remains is
+// arithmetic.
+TEST(DecoderExact, LogitsOfDequantisedWeightsEqualTransformersAndPeft) {
+  ASSERT_TRUE(std::filesystem::exists(kSmol)) << kFetch;
+  auto file = GgufFile::open(kSmol);
+  ASSERT_TRUE(file);
+  auto decoder = Decoder::load(**file, 0, true);
+  ASSERT_TRUE(decoder) << decoder.error().to_string();
+  auto adapter_file = load_adapter_file(kGolden / "lora/adapter.gguf");
+  ASSERT_TRUE(adapter_file);
+  auto adapter = DecoderAdapter::bind(**decoder, *adapter_file);
+  ASSERT_TRUE(adapter) << adapter.error().to_string();
+  for (const bool adapted : {false, true}) {
+    const contract::Value golden =
+        golden_json(adapted ? "smollm2_lora.json.gz" : "smollm2_logits.json.gz");
+    double largest = 0;
+    for (const contract::Value& prompt : golden.find("prompts")->as_array()) {
+      const std::vector<float> logits =
+          run(**decoder, adapted ? adapter->get() : nullptr, tensor::supported_isas().back(),
+              golden_ids(*prompt.find("ids")));
+      const Difference d = compare(prompt, logits, (*decoder)->config().n_vocab);
+      largest = std::max(largest, d.largest);
+      EXPECT_EQ(d.top1, d.positions);
+    }
+    std::printf("f32 weights, %s: largest logit difference to %s %.5f\n",
+                adapted ? "adapter" : "base", adapted ? "PEFT" : "transformers", largest);
+    EXPECT_LT(largest, 0.02);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, DecoderGolden, testing::ValuesIn(tensor::supported_isas()),
                          [](const auto& info) { return std::string(tensor::name(info.param)); });
 

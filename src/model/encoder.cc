@@ -16,7 +16,8 @@ Result<contract::Value> read_json(const std::filesystem::path& path) {
   Result<contract::Value> value = contract::parse_json(text);
   if (!value) return fail(std::move(value).error().with_context(path.string()));
   if (!value->is_object()) {
-    return fail(make_error(ErrorCode::corruption, 3702, "the model's configuration is no object").at(path.string()));
+    return fail(make_error(ErrorCode::corruption, 3702, "the model's configuration is no object")
+                    .at(path.string()));
   }
   return value;
 }
@@ -27,10 +28,11 @@ Result<int> number(const contract::Value& config, const std::filesystem::path& p
   const std::optional<int64_t> n =
       value != nullptr && value->is_number() ? value->as_number().as_int64() : std::nullopt;
   if (!n || *n < least || *n > most) {
-    return fail(make_error(ErrorCode::corruption, 3702, "a size of the model is missing or cannot be")
-                    .at(path.string() + ":/" + std::string(key))
-                    .got(n ? std::to_string(*n) : "")
-                    .to_fix("fetch the model again"));
+    return fail(
+        make_error(ErrorCode::corruption, 3702, "a size of the model is missing or cannot be")
+            .at(path.string() + ":/" + std::string(key))
+            .got(n ? std::to_string(*n) : "")
+            .to_fix("fetch the model again"));
   }
   return static_cast<int>(*n);
 }
@@ -52,7 +54,8 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
   if (const std::string act = json.string_or("hidden_act", "gelu"); act != "gelu") {
     return fail(unsupported(path, "hidden_act", act));
   }
-  if (const std::string p = json.string_or("position_embedding_type", "absolute"); p != "absolute") {
+  if (const std::string p = json.string_or("position_embedding_type", "absolute");
+      p != "absolute") {
     return fail(unsupported(path, "position_embedding_type", p));
   }
   CONSORT_ASSIGN(c.n_layer, number(json, path, "num_hidden_layers", 1, 256));
@@ -61,12 +64,15 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
   CONSORT_ASSIGN(c.n_ff, number(json, path, "intermediate_size", 32, 1 << 18));
   CONSORT_ASSIGN(c.n_vocab, number(json, path, "vocab_size", 1, 1 << 24));
   CONSORT_ASSIGN(c.n_positions, number(json, path, "max_position_embeddings", 2, 1 << 20));
-  if (const contract::Value* epsilon = json.find("layer_norm_eps"); epsilon != nullptr && epsilon->is_number()) {
+  if (const contract::Value* epsilon = json.find("layer_norm_eps");
+      epsilon != nullptr && epsilon->is_number()) {
     c.norm_epsilon = static_cast<float>(epsilon->as_number().as_double());
   }
-  if (c.n_embd % 32 != 0 || c.n_ff % 32 != 0 || c.n_embd % c.n_head != 0 || c.head_dim() % 16 != 0 ||
-      !(c.norm_epsilon >= 0 && c.norm_epsilon < 1)) {
-    return fail(make_error(ErrorCode::corruption, 3702, "the sizes of the model do not fit together").at(path.string()));
+  if (c.n_embd % 32 != 0 || c.n_ff % 32 != 0 || c.n_embd % c.n_head != 0 ||
+      c.head_dim() % 16 != 0 || !(c.norm_epsilon >= 0 && c.norm_epsilon < 1)) {
+    return fail(
+        make_error(ErrorCode::corruption, 3702, "the sizes of the model do not fit together")
+            .at(path.string()));
   }
   c.tokens_max = c.n_positions;
   const std::filesystem::path sentence = folder / "sentence_bert_config.json";
@@ -88,13 +94,15 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
         return fail(unsupported(pooling, key, "true"));
       }
     }
-    if (mean == cls) return fail(unsupported(pooling, "pooling_mode", "not exactly one of mean and CLS"));
+    if (mean == cls)
+      return fail(unsupported(pooling, "pooling_mode", "not exactly one of mean and CLS"));
     c.pooling = mean ? EncoderConfig::Pooling::mean : EncoderConfig::Pooling::cls;
   }
   return c;
 }
 
-Result<Encoder::Linear> linear(const SafetensorsFile& file, const std::string& name, int n_out, int n_in) {
+Result<Encoder::Linear> linear(const SafetensorsFile& file, const std::string& name, int n_out,
+                               int n_in) {
   Encoder::Linear out;
   CONSORT_ASSIGN(out.weight, pack_tensor(file, name + ".weight", n_out, n_in));
   CONSORT_ASSIGN(out.bias, read_vector(file, name + ".bias", n_out));
@@ -117,13 +125,18 @@ Result<std::unique_ptr<const Encoder>> Encoder::load(const std::filesystem::path
   CONSORT_ASSIGN(const auto file, SafetensorsFile::open(folder / "model.safetensors"));
   out->digest_ = file->digest();
   // Some files carry the prefix of the class that wrote them.
-  const std::string p = file->find("bert.embeddings.word_embeddings.weight") != nullptr ? "bert." : "";
-  CONSORT_ASSIGN(out->words_, pack_tensor(*file, p + "embeddings.word_embeddings.weight", c.n_vocab, c.n_embd));
-  CONSORT_ASSIGN(out->positions_, read_vector(*file, p + "embeddings.position_embeddings.weight", c.n_positions * c.n_embd));
-  CONSORT_ASSIGN(const SafetensorsTensor* types, file->tensor(p + "embeddings.token_type_embeddings.weight"));
+  const std::string p =
+      file->find("bert.embeddings.word_embeddings.weight") != nullptr ? "bert." : "";
+  CONSORT_ASSIGN(out->words_,
+                 pack_tensor(*file, p + "embeddings.word_embeddings.weight", c.n_vocab, c.n_embd));
+  CONSORT_ASSIGN(out->positions_, read_vector(*file, p + "embeddings.position_embeddings.weight",
+                                              c.n_positions * c.n_embd));
+  CONSORT_ASSIGN(const SafetensorsTensor* types,
+                 file->tensor(p + "embeddings.token_type_embeddings.weight"));
   CONSORT_ASSIGN(out->type_, to_f32(*types));
   if (out->type_.size() < static_cast<size_t>(c.n_embd)) {
-    return fail(make_error(ErrorCode::corruption, 3702, "the type embedding is too small").at(file->name()));
+    return fail(make_error(ErrorCode::corruption, 3702, "the type embedding is too small")
+                    .at(file->name()));
   }
   out->type_.resize(static_cast<size_t>(c.n_embd));
   CONSORT_ASSIGN(out->embedding_norm_, norm(*file, p + "embeddings.LayerNorm", c.n_embd));
@@ -146,7 +159,8 @@ Result<std::unique_ptr<const Encoder>> Encoder::load(const std::filesystem::path
 uint64_t Encoder::resident_bytes() const {
   uint64_t bytes = words_.resident_bytes() + 4 * positions_.size();
   for (const Layer& l : layers_) {
-    for (const Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.up, &l.down}) bytes += w->weight.resident_bytes();
+    for (const Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.up, &l.down})
+      bytes += w->weight.resident_bytes();
   }
   return bytes;
 }
@@ -154,9 +168,11 @@ uint64_t Encoder::resident_bytes() const {
 void Encoder::embed(const tensor::Kernels& kernels, int32_t token, int position, float* out) const {
   words_.row(token, out);
   kernels.add(out, type_.data(), config_.n_embd);
-  kernels.add(out, positions_.data() + static_cast<size_t>(position) * static_cast<size_t>(config_.n_embd), config_.n_embd);
-  kernels.layer_norm(out, embedding_norm_.weight.data(), embedding_norm_.bias.data(), config_.n_embd,
-                     config_.norm_epsilon, out);
+  kernels.add(
+      out, positions_.data() + static_cast<size_t>(position) * static_cast<size_t>(config_.n_embd),
+      config_.n_embd);
+  kernels.layer_norm(out, embedding_norm_.weight.data(), embedding_norm_.bias.data(),
+                     config_.n_embd, config_.norm_epsilon, out);
 }
 
 }  // namespace consort::model

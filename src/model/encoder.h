@@ -1,10 +1,10 @@
 // Encoder: a BERT-family transformer that turns token sequences into vectors.
 //
-//   tokens -> word + position + type embedding -> norm -> n_layer x { q k v, attention over the whole
-//   sequence, output, norm; GELU, norm } -> pooling -> L2 norm.
+//   tokens -> word + position + type embedding -> norm -> n_layer x { q k v, attention over the
+//   whole sequence, output, norm; GELU, norm } -> pooling -> L2 norm.
 //
-// Weights stay f32; sequences of a batch lie end to end without padding, so a sequence's vector does not
-// depend on its neighbours, bit for bit.
+// Weights stay f32; sequences of a batch lie end to end without padding, so a sequence's vector
+// does not depend on its neighbours, bit for bit.
 //
 // Errors: unsupported 3701 (an option of config.json or pooling that is not implemented, named),
 // corruption 3702 (a size that cannot be), those of safetensors.h, weights.h, contract/json.h.
@@ -66,9 +66,9 @@ class Encoder final {
   Encoder() = default;
   EncoderConfig config_;
   Digest digest_;
-  tensor::PackedMatrix words_;        // [n_vocab, n_embd]
-  std::vector<float> positions_;      // [n_positions, n_embd]
-  std::vector<float> type_;           // [n_embd], type 0
+  tensor::PackedMatrix words_;    // [n_vocab, n_embd]
+  std::vector<float> positions_;  // [n_positions, n_embd]
+  std::vector<float> type_;       // [n_embd], type 0
   Norm embedding_norm_;
   std::vector<Layer> layers_;
 };

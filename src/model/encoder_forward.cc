@@ -17,10 +17,10 @@ struct EncoderRunner::State {
   };
   std::vector<Sequence> sequences;
   int rows = 0;
-  tensor::Activations x, attended, inner;  // [rows, n_embd], [rows, n_embd], [rows, n_ff]
-  std::vector<float> qkv;                  // [rows, 3 n_embd]
-  std::vector<float> sums;                 // [rows, n_embd]
-  std::vector<std::vector<float>> scratch; // By piece of attention work.
+  tensor::Activations x, attended, inner;   // [rows, n_embd], [rows, n_embd], [rows, n_ff]
+  std::vector<float> qkv;                   // [rows, 3 n_embd]
+  std::vector<float> sums;                  // [rows, n_embd]
+  std::vector<std::vector<float>> scratch;  // By piece of attention work.
 
   template <typename Body>
   void each_row(Body&& body) {
@@ -35,7 +35,8 @@ struct EncoderRunner::State {
   void attend();
   void layer(const Encoder::Layer& w);
   // sums = bias + in . weight, then x = norm(x + sums).
-  void project_and_norm(const tensor::Activations& in, const Encoder::Linear& w, const Encoder::Norm& n);
+  void project_and_norm(const tensor::Activations& in, const Encoder::Linear& w,
+                        const Encoder::Norm& n);
 };
 
 void EncoderRunner::State::attend() {
@@ -56,11 +57,13 @@ void EncoderRunner::State::attend() {
     for (size_t t = 0; t < n16; ++t) {
       for (int i = 0; i < d; ++i) {
         k_t[static_cast<size_t>(i) * n16 + t] =
-            t < static_cast<size_t>(s.n) ? rows0[t * width + static_cast<size_t>(c.n_embd + i)] : 0.0f;
+            t < static_cast<size_t>(s.n) ? rows0[t * width + static_cast<size_t>(c.n_embd + i)]
+                                         : 0.0f;
       }
     }
     for (int t = 0; t < s.n; ++t) {
-      for (int i = 0; i < d; ++i) rows0[static_cast<size_t>(t) * width + static_cast<size_t>(i)] *= scale;
+      for (int i = 0; i < d; ++i)
+        rows0[static_cast<size_t>(t) * width + static_cast<size_t>(i)] *= scale;
     }
     kernels.attend_all(rows0, width, k_t, rows0 + 2 * c.n_embd, width, s.n, d,
                        k_t + static_cast<size_t>(d) * n16, attended.row(s.first) + head * d,
@@ -76,7 +79,8 @@ void EncoderRunner::State::project_and_norm(const tensor::Activations& in, const
   tensor::matmul(pool, kernels, in, 0, rows, part, sums.data(), width, true);
   each_row([&](int m) {
     kernels.add(x.row(m), sums.data() + static_cast<size_t>(m) * width, c.n_embd);
-    kernels.layer_norm(x.row(m), n.weight.data(), n.bias.data(), c.n_embd, c.norm_epsilon, x.row(m));
+    kernels.layer_norm(x.row(m), n.weight.data(), n.bias.data(), c.n_embd, c.norm_epsilon,
+                       x.row(m));
   });
 }
 
@@ -88,7 +92,8 @@ void EncoderRunner::State::layer(const Encoder::Layer& w) {
     fill(row + e, w.k.bias);
     fill(row + 2 * e, w.v.bias);
   });
-  const tensor::MatmulPart parts[] = {{&w.q.weight, 0}, {&w.k.weight, c.n_embd}, {&w.v.weight, 2 * c.n_embd}};
+  const tensor::MatmulPart parts[] = {
+      {&w.q.weight, 0}, {&w.k.weight, c.n_embd}, {&w.v.weight, 2 * c.n_embd}};
   tensor::matmul(pool, kernels, x, 0, rows, parts, qkv.data(), 3 * e, true);
   attend();
   project_and_norm(attended, w.o, w.attention_norm);
@@ -99,11 +104,13 @@ void EncoderRunner::State::layer(const Encoder::Layer& w) {
   project_and_norm(inner, w.down, w.output_norm);
 }
 
-EncoderRunner::EncoderRunner(const Encoder& encoder, ThreadPool& pool, const tensor::Kernels& kernels)
+EncoderRunner::EncoderRunner(const Encoder& encoder, ThreadPool& pool,
+                             const tensor::Kernels& kernels)
     : state_(new State{encoder, encoder.config(), pool, kernels, {}, 0, {}, {}, {}, {}, {}, {}}) {}
 EncoderRunner::~EncoderRunner() = default;
 
-std::vector<std::vector<float>> EncoderRunner::run(std::span<const std::vector<int32_t>> sequences) {
+std::vector<std::vector<float>> EncoderRunner::run(
+    std::span<const std::vector<int32_t>> sequences) {
   State& s = *state_;
   s.sequences.clear();
   s.rows = 0;
@@ -123,7 +130,8 @@ std::vector<std::vector<float>> EncoderRunner::run(std::span<const std::vector<i
   }
   for (size_t i = 0; i < sequences.size(); ++i) {
     for (int t = 0; t < s.sequences[i].n; ++t) {
-      s.encoder.embed(s.kernels, sequences[i][static_cast<size_t>(t)], t, s.x.row(s.sequences[i].first + t));
+      s.encoder.embed(s.kernels, sequences[i][static_cast<size_t>(t)], t,
+                      s.x.row(s.sequences[i].first + t));
     }
   }
   for (int i = 0; i < s.c.n_layer; ++i) s.layer(s.encoder.layer(i));

@@ -25,9 +25,15 @@ TEST(EncoderGolden, AThousandTextsAreWithinOneTenThousandthOfSentenceTransformer
     at = end + 1;
     const contract::Value* text = line->find("text");
     if (text == nullptr) continue;  // The header.
-    auto encoded = (*tokenizer)->encode(text->as_string(), {.add_special = true, .parse_special = true, .tokens_max = static_cast<size_t>((*encoder)->config().tokens_max)});
+    auto encoded =
+        (*tokenizer)
+            ->encode(text->as_string(),
+                     {.add_special = true,
+                      .parse_special = true,
+                      .tokens_max = static_cast<size_t>((*encoder)->config().tokens_max)});
     ASSERT_TRUE(encoded);
-    EXPECT_EQ(static_cast<int64_t>(encoded->size()), *line->find("n_tokens")->as_number().as_int64());
+    EXPECT_EQ(static_cast<int64_t>(encoded->size()),
+              *line->find("n_tokens")->as_number().as_int64());
     ids.push_back(std::move(*encoded));
   }
   const size_t n = static_cast<size_t>((*encoder)->config().n_embd);
@@ -54,13 +60,15 @@ TEST(EncoderGolden, AThousandTextsAreWithinOneTenThousandthOfSentenceTransformer
         least = std::min(least, dot / std::sqrt(squares));
       }
     }
-    std::printf("%s: least cosine over %zu texts %.7f\n", std::string(tensor::name(isa)).c_str(), count, least);
+    std::printf("%s: least cosine over %zu texts %.7f\n", std::string(tensor::name(isa)).c_str(),
+                count, least);
     EXPECT_GE(least, 0.9999);
   }
   // Alone and in company: the same bits.
   EncoderRunner runner(**encoder, pool, tensor::kernels(tensor::supported_isas().back()));
   const auto together = runner.run(std::span(ids).first(9));
-  for (size_t i = 0; i < 9; ++i) EXPECT_EQ(runner.run(std::span(ids).subspan(i, 1))[0], together[i]);
+  for (size_t i = 0; i < 9; ++i)
+    EXPECT_EQ(runner.run(std::span(ids).subspan(i, 1))[0], together[i]);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ inline const std::filesystem::path kSource = CONSORT_SOURCE_DIR;
 inline const std::filesystem::path kSmol = kSource / "models/cache/smollm2-135m-q4_1/model.gguf";
 inline const std::filesystem::path kMiniLm = kSource / "models/cache/minilm-l6-f32";
 inline const std::filesystem::path kGolden = kSource / "tests/golden";
-inline constexpr const char* kFetch = "a model's file is missing; run: python3 tools/fetch_models.py";
+inline constexpr const char* kFetch =
+    "a model's file is missing; run: python3 tools/fetch_models.py";
 
 inline std::string gunzip(const std::filesystem::path& path) {
   gzFile file = gzopen(path.c_str(), "rb");

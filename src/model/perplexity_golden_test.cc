@@ -61,15 +61,18 @@ TEST(PerplexityGolden, CrossEntropyIsWithinHalfAPercentOfLlamaCppsAndClearChoice
       tensor::dequantize(tensor::WeightFormat::f16, reinterpret_cast<const uint8_t*>(&half), 1, &m);
       margin.push_back(m);
     }
-    const Segment segment{.tokens = ids, .position = 0, .pages = pages, .n_outputs = static_cast<int>(kChunk)};
+    const Segment segment{
+        .tokens = ids, .position = 0, .pages = pages, .n_outputs = static_cast<int>(kChunk)};
     runner.forward({&segment, 1});
     for (size_t first = 0; first + 1 < kChunk; first += 64) {
       const size_t count = std::min<size_t>(64, kChunk - 1 - first);
-      const std::span<float> logits = runner.logits(static_cast<int>(first), static_cast<int>(count));
+      const std::span<float> logits =
+          runner.logits(static_cast<int>(first), static_cast<int>(count));
       for (size_t i = 0; i < count; ++i) {
         const float* row = logits.data() + i * n_vocab;
         const size_t at = first + i;
-        const double score = row[ids[at + 1]] - static_cast<double>(kernels.log_sum_exp(row, static_cast<int>(n_vocab)));
+        const double score = row[ids[at + 1]] - static_cast<double>(kernels.log_sum_exp(
+                                                    row, static_cast<int>(n_vocab)));
         const auto top = static_cast<size_t>(std::max_element(row, row + n_vocab) - row);
         ours -= score;
         llamas -= logprob[at];
@@ -88,18 +91,24 @@ TEST(PerplexityGolden, CrossEntropyIsWithinHalfAPercentOfLlamaCppsAndClearChoice
       }
     }
   }
-  const auto share = [](size_t part, size_t whole) { return 100.0 * static_cast<double>(part) / static_cast<double>(whole); };
-  std::printf("tokens %zu; cross-entropy: ours %.5f, llama.cpp %.5f (%+.3f %%), f32 %.5f (%+.3f %%)\n", n, ours / n,
-              llamas / n, 100 * (ours / llamas - 1), exacts / n, 100 * (ours / exacts - 1));
-  std::printf("top-1: ours = llama.cpp %.2f %%, ours = f32 %.2f %%, llama.cpp = f32 %.2f %%\n", share(same_llama, n),
-              share(same_exact, n), share(llama_same_exact, n));
-  std::printf("where f32's best leads by 0.5 (%.1f %% of tokens): ours = f32 %.2f %%, ours = llama.cpp %.2f %%\n",
-              share(n_clear, n), share(clear_same_exact, n_clear), share(clear_same_llama, n_clear));
-  std::printf("mean |log P - f32's|: ours %.4f, llama.cpp's %.4f\n", difference / n, llama_difference / n);
+  const auto share = [](size_t part, size_t whole) {
+    return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  };
+  std::printf(
+      "tokens %zu; cross-entropy: ours %.5f, llama.cpp %.5f (%+.3f %%), f32 %.5f (%+.3f %%)\n", n,
+      ours / n, llamas / n, 100 * (ours / llamas - 1), exacts / n, 100 * (ours / exacts - 1));
+  std::printf("top-1: ours = llama.cpp %.2f %%, ours = f32 %.2f %%, llama.cpp = f32 %.2f %%\n",
+              share(same_llama, n), share(same_exact, n), share(llama_same_exact, n));
+  std::printf(
+      "where f32's best leads by 0.5 (%.1f %% of tokens): ours = f32 %.2f %%, ours = llama.cpp "
+      "%.2f %%\n",
+      share(n_clear, n), share(clear_same_exact, n_clear), share(clear_same_llama, n_clear));
+  std::printf("mean |log P - f32's|: ours %.4f, llama.cpp's %.4f\n", difference / n,
+              llama_difference / n);
   EXPECT_LT(std::fabs(ours / llamas - 1), 0.005);
   EXPECT_LT(std::fabs(ours / exacts - 1), 0.005);
-  // Rounded activations move close choices in any engine, llama.cpp's included: agreement is asked for
-  // where there is a choice to agree on, and our own error must not exceed llama.cpp's.
+  // Rounded activations move close choices in any engine, llama.cpp's included: agreement is asked
+  // for where there is a choice to agree on, and our own error must not exceed llama.cpp's.
   EXPECT_GE(share(clear_same_exact, n_clear), 98.5);
   EXPECT_GE(share(clear_same_llama, n_clear), 98.5);
   EXPECT_LE(difference, 1.05 * llama_difference);

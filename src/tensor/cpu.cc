@@ -10,9 +10,12 @@ namespace consort::tensor {
 
 std::string_view name(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return "avx512";
-    case Isa::avx2: return "avx2";
-    case Isa::scalar: break;
+    case Isa::avx512:
+      return "avx512";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::scalar:
+      break;
   }
   return "scalar";
 }
@@ -43,7 +46,8 @@ bool is_supported(Isa isa) {
              __builtin_cpu_supports("avx512vnni") && is_supported(Isa::avx2);
     case Isa::avx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-    case Isa::scalar: break;
+    case Isa::scalar:
+      break;
   }
   return true;
 #else

@@ -9,7 +9,11 @@
 
 namespace consort::tensor {
 
-enum class Isa { scalar, avx2, avx512 };  // avx512: F, BW, VL, DQ and VNNI. avx2: with FMA and F16C.
+enum class Isa {
+  scalar,
+  avx2,
+  avx512
+};  // avx512: F, BW, VL, DQ and VNNI. avx2: with FMA and F16C.
 std::string_view name(Isa isa);
 
 // True if this CPU and this build can run it.

@@ -76,8 +76,8 @@ void block_q6_k(const uint8_t* in, float* out) {
                         (ql[i] >> 4) | (qh[i] >> 4 & 3) << 4,
                         (ql[i + 32] >> 4) | (qh[i] >> 6 & 3) << 4};
       for (int part = 0; part < 4; ++part) {
-        out[i + 32 * part] = d * static_cast<float>(scales[i / 16 + 2 * part]) *
-                             static_cast<float>(q[part] - 32);
+        out[i + 32 * part] =
+            d * static_cast<float>(scales[i / 16 + 2 * part]) * static_cast<float>(q[part] - 32);
       }
     }
   }
@@ -116,17 +116,28 @@ struct Shape {
 
 Shape shape(WeightFormat format) {
   switch (format) {
-    case WeightFormat::f32: return {1, 4};
-    case WeightFormat::f16: return {1, 2};
-    case WeightFormat::bf16: return {1, 2};
-    case WeightFormat::q4_0: return {32, 18};
-    case WeightFormat::q4_1: return {32, 20};
-    case WeightFormat::q5_0: return {32, 22};
-    case WeightFormat::q5_1: return {32, 24};
-    case WeightFormat::q8_0: return {32, 34};
-    case WeightFormat::q4_k: return {256, 144};
-    case WeightFormat::q5_k: return {256, 176};
-    case WeightFormat::q6_k: return {256, 210};
+    case WeightFormat::f32:
+      return {1, 4};
+    case WeightFormat::f16:
+      return {1, 2};
+    case WeightFormat::bf16:
+      return {1, 2};
+    case WeightFormat::q4_0:
+      return {32, 18};
+    case WeightFormat::q4_1:
+      return {32, 20};
+    case WeightFormat::q5_0:
+      return {32, 22};
+    case WeightFormat::q5_1:
+      return {32, 24};
+    case WeightFormat::q8_0:
+      return {32, 34};
+    case WeightFormat::q4_k:
+      return {256, 144};
+    case WeightFormat::q5_k:
+      return {256, 176};
+    case WeightFormat::q6_k:
+      return {256, 210};
   }
   return {1, 4};
 }
@@ -142,26 +153,44 @@ void dequantize(WeightFormat format, const uint8_t* in, uint64_t n, float* out) 
   const Shape block = shape(format);
   for (uint64_t i = 0; i < n; i += block.weights, in += block.bytes, out += block.weights) {
     switch (format) {
-      case WeightFormat::f32: std::memcpy(out, in, 4); break;
-      case WeightFormat::f16: *out = half(in); break;
+      case WeightFormat::f32:
+        std::memcpy(out, in, 4);
+        break;
+      case WeightFormat::f16:
+        *out = half(in);
+        break;
       case WeightFormat::bf16: {
         uint16_t bits;
         std::memcpy(&bits, in, 2);
         *out = std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
         break;
       }
-      case WeightFormat::q4_0: block_q4(in, false, out); break;
-      case WeightFormat::q4_1: block_q4(in, true, out); break;
-      case WeightFormat::q5_0: block_q5(in, false, out); break;
-      case WeightFormat::q5_1: block_q5(in, true, out); break;
+      case WeightFormat::q4_0:
+        block_q4(in, false, out);
+        break;
+      case WeightFormat::q4_1:
+        block_q4(in, true, out);
+        break;
+      case WeightFormat::q5_0:
+        block_q5(in, false, out);
+        break;
+      case WeightFormat::q5_1:
+        block_q5(in, true, out);
+        break;
       case WeightFormat::q8_0:
         for (int k = 0; k < 32; ++k) {
           out[k] = half(in) * static_cast<float>(static_cast<int8_t>(in[2 + k]));
         }
         break;
-      case WeightFormat::q4_k: block_q4_k(in, out); break;
-      case WeightFormat::q5_k: block_q5_k(in, out); break;
-      case WeightFormat::q6_k: block_q6_k(in, out); break;
+      case WeightFormat::q4_k:
+        block_q4_k(in, out);
+        break;
+      case WeightFormat::q5_k:
+        block_q5_k(in, out);
+        break;
+      case WeightFormat::q6_k:
+        block_q6_k(in, out);
+        break;
     }
   }
 }

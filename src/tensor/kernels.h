@@ -17,8 +17,8 @@
 namespace consort::tensor {
 
 constexpr int kPanelRows = 16;
-constexpr int kBlock = 32;      // Weights that share a scale.
-constexpr int kPageTokens = 32; // Positions in one page of keys and values.
+constexpr int kBlock = 32;       // Weights that share a scale.
+constexpr int kPageTokens = 32;  // Positions in one page of keys and values.
 
 // Activations in 8 bits: row m, block b of 32 has scale d, and s = d * sum(q).
 struct QuantizedRows {
@@ -31,26 +31,26 @@ struct QuantizedRows {
 
 // One product y[m, 0..n_valid) (+)= x[m] . panel^T for m in [0, rows).
 struct PanelOutput {
-  float* y;            // Row 0, first column of the panel.
-  size_t stride;       // Floats from row to row.
-  int n_valid;         // 1 to 16
-  bool accumulate;     // Add to what is there.
-  float scale;         // Multiplies the product (f32 kernels only).
+  float* y;         // Row 0, first column of the panel.
+  size_t stride;    // Floats from row to row.
+  int n_valid;      // 1 to 16
+  bool accumulate;  // Add to what is there.
+  float scale;      // Multiplies the product (f32 kernels only).
 };
 
 // Queries of one sequence and one KV head against that sequence's pages.
 // A page holds K as [head_dim][32 positions] and V as [32 positions][head_dim], both f16.
 struct AttendArgs {
-  const float* const* q;        // n_q pointers to head_dim floats, already scaled.
-  float* const* out;            // n_q pointers to head_dim floats.
-  const int* n_positions;       // Of each query: it sees positions [0, n).
+  const float* const* q;   // n_q pointers to head_dim floats, already scaled.
+  float* const* out;       // n_q pointers to head_dim floats.
+  const int* n_positions;  // Of each query: it sees positions [0, n).
   int n_q;
   int head_dim;
   const uint8_t* const* pages;  // By position / 32.
   size_t k_offset;              // Bytes from a page's start.
   size_t v_offset;
-  float* scores;                // Scratch: [kAttendQueries, scores_stride]
-  size_t scores_stride;         // At least the largest n_positions rounded up to 32.
+  float* scores;         // Scratch: [kAttendQueries, scores_stride]
+  size_t scores_stride;  // At least the largest n_positions rounded up to 32.
 };
 constexpr int kAttendQueries = 6;  // Queries handled together; larger n_q are cut.
 

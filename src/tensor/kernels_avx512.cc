@@ -1,6 +1,8 @@
+// The order matters: the lanes first, then the kernels over them.
+// clang-format off
 #include "tensor/simd_avx512.h"
-
 #include "tensor/kernels_body.h"
+// clang-format on
 
 namespace consort::tensor {
 

@@ -1,6 +1,7 @@
-// The kernels, written once over the 16 lanes of simd_*.h. Included by kernels_{scalar,avx2,avx512}.cc,
-// each compiled for its own instruction set; everything here has internal linkage, and nothing of the
-// standard library is instantiated, so no wide code can be shared with other units by the linker.
+// The kernels, written once over the 16 lanes of simd_*.h. Included by
+// kernels_{scalar,avx2,avx512}.cc, each compiled for its own instruction set; everything here has
+// internal linkage, and nothing of the standard library is instantiated, so no wide code can be
+// shared with other units by the linker.
 #pragma once
 
 #include <cstring>
@@ -68,12 +69,13 @@ inline void put(F product, float* y, const PanelOutput& out) {
   if (out.n_valid == kPanelRows) {
     store(y, out.accumulate ? add(load(y), product) : product);
   } else {
-    store_first(y, out.accumulate ? add(load_first(y, out.n_valid), product) : product, out.n_valid);
+    store_first(y, out.accumulate ? add(load_first(y, out.n_valid), product) : product,
+                out.n_valid);
   }
 }
 
-// Block of a 4-bit panel: 256 bytes of nibbles (byte 64 g + 4 r + j: element 4 g + j of row r in the
-// low nibble, element 16 + 4 g + j in the high one), 16 f16 scales, 16 f16 offsets.
+// Block of a 4-bit panel: 256 bytes of nibbles (byte 64 g + 4 r + j: element 4 g + j of row r in
+// the low nibble, element 16 + 4 g + j in the high one), 16 f16 scales, 16 f16 offsets.
 constexpr int kQ4BlockBytes = 320;
 
 template <int M>
@@ -115,8 +117,8 @@ void q4_rows(const uint8_t* panel, const QuantizedRows& x, int row0, float* y,
   for (int m = 0; m < M; ++m) put(acc[m], y + static_cast<size_t>(m) * out.stride, out);
 }
 
-// Block of an 8-bit panel: 512 bytes of weight + 128 (byte 64 g + 4 r + j: element 4 g + j of row r),
-// 16 f16 scales.
+// Block of an 8-bit panel: 512 bytes of weight + 128 (byte 64 g + 4 r + j: element 4 g + j of row
+// r), 16 f16 scales.
 constexpr int kQ8BlockBytes = 544;
 
 template <int M>
@@ -260,22 +262,33 @@ inline float exponentials(float* x, int n) {
 template <int Q>
 void attend_queries(const AttendArgs& a, int q0) {
   int n_most = 0;
-  for (int j = 0; j < Q; ++j) n_most = a.n_positions[q0 + j] > n_most ? a.n_positions[q0 + j] : n_most;
+  for (int j = 0; j < Q; ++j)
+    n_most = a.n_positions[q0 + j] > n_most ? a.n_positions[q0 + j] : n_most;
   const float* q[Q];
   for (int j = 0; j < Q; ++j) q[j] = a.q[q0 + j];
-  for (int start = 0; start < n_most; start += 16) {
-    const auto* k = reinterpret_cast<const uint16_t*>(a.pages[start / kPageTokens] + a.k_offset) +
-                    start % kPageTokens;
-    F acc[Q];
+  // A whole page at a time: positions beyond n_most are computed from whatever is there, and
+  // unused.
+  for (int start = 0; start < n_most; start += kPageTokens) {
+    const auto* k = reinterpret_cast<const uint16_t*>(a.pages[start / kPageTokens] + a.k_offset);
+    F acc[Q][2];
 #pragma GCC unroll 6
-    for (int j = 0; j < Q; ++j) acc[j] = set1(0.0f);
+    for (int j = 0; j < Q; ++j) acc[j][0] = acc[j][1] = set1(0.0f);
     for (int i = 0; i < a.head_dim; ++i) {
-      const F ki = load_f16(k + i * kPageTokens);
+      const F k0 = load_f16(k + i * kPageTokens);
+      const F k1 = load_f16(k + i * kPageTokens + 16);
 #pragma GCC unroll 6
-      for (int j = 0; j < Q; ++j) acc[j] = fma(set1(q[j][i]), ki, acc[j]);
+      for (int j = 0; j < Q; ++j) {
+        const F qi = set1(q[j][i]);
+        acc[j][0] = fma(qi, k0, acc[j][0]);
+        acc[j][1] = fma(qi, k1, acc[j][1]);
+      }
     }
 #pragma GCC unroll 6
-    for (int j = 0; j < Q; ++j) store(a.scores + static_cast<size_t>(j) * a.scores_stride + start, acc[j]);
+    for (int j = 0; j < Q; ++j) {
+      float* scores = a.scores + static_cast<size_t>(j) * a.scores_stride + start;
+      store(scores, acc[j][0]);
+      store(scores + 16, acc[j][1]);
+    }
   }
   float inverse[Q];
   const int n16 = (n_most + 15) / 16 * 16;
@@ -416,17 +429,26 @@ void attend_all_queries(const float* q, size_t q_stride, const float* k_t, const
                         size_t v_stride, int n, int head_dim, float* scores, float* out,
                         size_t out_stride) {
   const int n16 = (n + 15) / 16 * 16;
-  for (int start = 0; start < n16; start += 16) {
-    F acc[Q];
+  for (int start = 0; start < n16; start += 32) {
+    const int second = start + 16 < n16 ? start + 16 : start;  // An odd last one is done twice.
+    F acc[Q][2];
 #pragma GCC unroll 6
-    for (int j = 0; j < Q; ++j) acc[j] = set1(0.0f);
+    for (int j = 0; j < Q; ++j) acc[j][0] = acc[j][1] = set1(0.0f);
     for (int i = 0; i < head_dim; ++i) {
-      const F ki = load(k_t + static_cast<size_t>(i) * n16 + start);
+      const F k0 = load(k_t + static_cast<size_t>(i) * n16 + start);
+      const F k1 = load(k_t + static_cast<size_t>(i) * n16 + second);
 #pragma GCC unroll 6
-      for (int j = 0; j < Q; ++j) acc[j] = fma(set1(q[static_cast<size_t>(j) * q_stride + i]), ki, acc[j]);
+      for (int j = 0; j < Q; ++j) {
+        const F qi = set1(q[static_cast<size_t>(j) * q_stride + i]);
+        acc[j][0] = fma(qi, k0, acc[j][0]);
+        acc[j][1] = fma(qi, k1, acc[j][1]);
+      }
     }
 #pragma GCC unroll 6
-    for (int j = 0; j < Q; ++j) store(scores + static_cast<size_t>(j) * n16 + start, acc[j]);
+    for (int j = 0; j < Q; ++j) {
+      store(scores + static_cast<size_t>(j) * n16 + start, acc[j][0]);
+      store(scores + static_cast<size_t>(j) * n16 + second, acc[j][1]);
+    }
   }
   float inverse[Q];
   for (int j = 0; j < Q; ++j) inverse[j] = exponentials(scores + static_cast<size_t>(j) * n16, n);
@@ -460,7 +482,8 @@ void attend_all(const float* q, size_t q_stride, const float* k_t, const float* 
   constexpr int kMost = kAttendTogether;
   for (; n - j >= kMost; j += kMost) {
     attend_all_queries<kMost>(q + static_cast<size_t>(j) * q_stride, q_stride, k_t, v, v_stride, n,
-                          head_dim, scores, out + static_cast<size_t>(j) * out_stride, out_stride);
+                              head_dim, scores, out + static_cast<size_t>(j) * out_stride,
+                              out_stride);
   }
   for (; j < n; ++j) {
     attend_all_queries<1>(q + static_cast<size_t>(j) * q_stride, q_stride, k_t, v, v_stride, n,

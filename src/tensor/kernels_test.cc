@@ -79,8 +79,8 @@ TEST_P(EachIsa, AllZeroRowsQuantiseToZero) {
 }
 
 // Products of what the quantised rows stand for, in double.
-std::vector<double> reference(const Activations& x, WeightFormat format, const std::vector<uint8_t>& data,
-                              int n_out) {
+std::vector<double> reference(const Activations& x, WeightFormat format,
+                              const std::vector<uint8_t>& data, int n_out) {
   const int n = x.n();
   std::vector<float> w(static_cast<size_t>(n_out) * static_cast<size_t>(n));
   dequantize(format, data.data(), w.size(), w.data());
@@ -91,7 +91,8 @@ std::vector<double> reference(const Activations& x, WeightFormat format, const s
       double sum = 0;
       for (int i = 0; i < n; ++i) {
         const size_t at = static_cast<size_t>(m) * static_cast<size_t>(n) + static_cast<size_t>(i);
-        const double xi = format == WeightFormat::f32 ? x.row(m)[i] : static_cast<double>(q.q[at]) * q.d[at / 32];
+        const double xi =
+            format == WeightFormat::f32 ? x.row(m)[i] : static_cast<double>(q.q[at]) * q.d[at / 32];
         sum += xi * w[static_cast<size_t>(j) * static_cast<size_t>(n) + static_cast<size_t>(i)];
       }
       out.push_back(sum);
@@ -102,11 +103,13 @@ std::vector<double> reference(const Activations& x, WeightFormat format, const s
 
 TEST_P(EachIsa, ProductsEqualDoubleArithmeticForEveryFormatAndRaggedShapes) {
   ThreadPool pool(2);
-  for (WeightFormat format : {WeightFormat::q4_0, WeightFormat::q4_1, WeightFormat::q5_0, WeightFormat::q8_0, WeightFormat::f32}) {
+  for (WeightFormat format : {WeightFormat::q4_0, WeightFormat::q4_1, WeightFormat::q5_0,
+                              WeightFormat::q8_0, WeightFormat::f32}) {
     for (const int n_out : {16, 33, 70}) {
       for (const int rows : {1, 2, 3, 7, 19, 31}) {
         const int n = 96;
-        const std::vector<uint8_t> data = random_weights(rng_, format, static_cast<uint64_t>(n_out * n));
+        const std::vector<uint8_t> data =
+            random_weights(rng_, format, static_cast<uint64_t>(n_out * n));
         auto packed = PackedMatrix::pack(format, data, n_out, n);
         ASSERT_TRUE(packed) << packed.error().to_string();
         Activations x;
@@ -122,10 +125,12 @@ TEST_P(EachIsa, ProductsEqualDoubleArithmeticForEveryFormatAndRaggedShapes) {
         for (const double v : wanted) size = std::max(size, std::fabs(v));
         for (int m = 0; m < rows; ++m) {
           for (int j = 0; j < n_out; ++j) {
-            ASSERT_NEAR(y[static_cast<size_t>(m * (n_out + 3) + j)] - 5.0f, wanted[static_cast<size_t>(m * n_out + j)], 2e-6 * size)
+            ASSERT_NEAR(y[static_cast<size_t>(m * (n_out + 3) + j)] - 5.0f,
+                        wanted[static_cast<size_t>(m * n_out + j)], 2e-6 * size)
                 << static_cast<int>(format) << " " << n_out << " " << rows;
           }
-          for (int j = n_out; j < n_out + 3; ++j) ASSERT_EQ(y[static_cast<size_t>(m * (n_out + 3) + j)], 5.0f);
+          for (int j = n_out; j < n_out + 3; ++j)
+            ASSERT_EQ(y[static_cast<size_t>(m * (n_out + 3) + j)], 5.0f);
         }
       }
     }
@@ -135,7 +140,8 @@ TEST_P(EachIsa, ProductsEqualDoubleArithmeticForEveryFormatAndRaggedShapes) {
 TEST_P(EachIsa, ARowsBitsDoNotDependOnTheRowsBesideItOrOnThreads) {
   for (WeightFormat format : {WeightFormat::q4_1, WeightFormat::q8_0, WeightFormat::f32}) {
     const int n = 160, n_out = 112, rows = 45;
-    const std::vector<uint8_t> data = random_weights(rng_, format, static_cast<uint64_t>(n_out * n));
+    const std::vector<uint8_t> data =
+        random_weights(rng_, format, static_cast<uint64_t>(n_out * n));
     auto packed = PackedMatrix::pack(format, data, n_out, n);
     ASSERT_TRUE(packed);
     Activations x;
@@ -144,12 +150,14 @@ TEST_P(EachIsa, ARowsBitsDoNotDependOnTheRowsBesideItOrOnThreads) {
     std::copy(values.begin(), values.end(), x.row(0));
     for (int m = 0; m < rows; ++m) x.quantize_row(k(), m);
     const MatmulPart part{&*packed, 0};
-    std::vector<float> together(static_cast<size_t>(rows * n_out)), alone(static_cast<size_t>(n_out));
+    std::vector<float> together(static_cast<size_t>(rows * n_out)),
+        alone(static_cast<size_t>(n_out));
     ThreadPool two(2), one(1);
     matmul(two, k(), x, 0, rows, {&part, 1}, together.data(), static_cast<size_t>(n_out), false);
     for (int m = 0; m < rows; ++m) {
       matmul(one, k(), x, m, 1, {&part, 1}, alone.data(), static_cast<size_t>(n_out), false);
-      ASSERT_EQ(std::memcmp(alone.data(), together.data() + m * n_out, sizeof(float) * n_out), 0) << m;
+      ASSERT_EQ(std::memcmp(alone.data(), together.data() + m * n_out, sizeof(float) * n_out), 0)
+          << m;
     }
   }
 }
@@ -179,7 +187,8 @@ TEST(Isa, QuantisedProductsHaveTheSameBitsOnEveryInstructionSet) {
 
 TEST_P(EachIsa, NormsAndActivationsEqualTheirFormulas) {
   const int n = 576;
-  const std::vector<float> x = random_floats(rng_, n, 4.0), w = random_floats(rng_, n), b = random_floats(rng_, n);
+  const std::vector<float> x = random_floats(rng_, n, 4.0), w = random_floats(rng_, n),
+                           b = random_floats(rng_, n);
   double squares = 0, sum = 0;
   for (const float v : x) {
     squares += static_cast<double>(v) * v;
@@ -213,14 +222,17 @@ TEST_P(EachIsa, SoftmaxSumsToOneAndIgnoresWhatLiesBeyond) {
     std::vector<float> y = x;
     k().softmax(y.data(), n);
     for (int i = 0; i < n; ++i) {
-      EXPECT_NEAR(y[static_cast<size_t>(i)], std::exp(x[static_cast<size_t>(i)] - peak) / total, 2e-6);
+      EXPECT_NEAR(y[static_cast<size_t>(i)], std::exp(x[static_cast<size_t>(i)] - peak) / total,
+                  2e-6);
     }
   }
 }
 
 TEST_P(EachIsa, HalvesRoundToNearestEven) {
-  const std::vector<float> x = {0.0f, 1.0f, -2.5f, 65504.0f, 1e6f, 1.00048828125f, 1.00146484375f, 6e-8f, 3e-5f};
-  const std::vector<uint16_t> wanted = {0, 0x3c00, 0xc100, 0x7bff, 0x7c00, 0x3c00, 0x3c02, 1, 0x01f7};
+  const std::vector<float> x = {0.0f,           1.0f,           -2.5f, 65504.0f, 1e6f,
+                                1.00048828125f, 1.00146484375f, 6e-8f, 3e-5f};
+  const std::vector<uint16_t> wanted = {0,      0x3c00, 0xc100, 0x7bff, 0x7c00,
+                                        0x3c00, 0x3c02, 1,      0x01f7};
   std::vector<uint16_t> out(x.size());
   k().f32_to_f16(x.data(), static_cast<int>(x.size()), out.data());
   EXPECT_EQ(out, wanted);
@@ -257,21 +269,32 @@ TEST_P(EachIsa, AttentionOverPagesEqualsItsFormulaAndReadsNothingBeyondItsPositi
     q_at.push_back(q.data() + 64 * j);
     out_at.push_back(out.data() + 64 * j);
   }
-  AttendArgs args{.q = q_at.data(), .out = out_at.data(), .n_positions = limits.data(), .n_q = static_cast<int>(limits.size()), .head_dim = dim,
-                  .pages = pages.data(), .k_offset = 0, .v_offset = 64 * 32 * 2, .scores = scores.data(), .scores_stride = 96};
+  AttendArgs args{.q = q_at.data(),
+                  .out = out_at.data(),
+                  .n_positions = limits.data(),
+                  .n_q = static_cast<int>(limits.size()),
+                  .head_dim = dim,
+                  .pages = pages.data(),
+                  .k_offset = 0,
+                  .v_offset = 64 * 32 * 2,
+                  .scores = scores.data(),
+                  .scores_stride = 96};
   k().attend(args);
   for (size_t j = 0; j < limits.size(); ++j) {
     std::vector<double> p;
     double total = 0;
     for (int t = 0; t < limits[j]; ++t) {
       double dot = 0;
-      for (int i = 0; i < dim; ++i) dot += static_cast<double>(q[64 * j + static_cast<size_t>(i)]) * ks[static_cast<size_t>(t * dim + i)];
+      for (int i = 0; i < dim; ++i)
+        dot += static_cast<double>(q[64 * j + static_cast<size_t>(i)]) *
+               ks[static_cast<size_t>(t * dim + i)];
       p.push_back(std::exp(dot));
       total += p.back();
     }
     for (int i = 0; i < dim; ++i) {
       double wanted = 0;
-      for (int t = 0; t < limits[j]; ++t) wanted += p[static_cast<size_t>(t)] / total * vs[static_cast<size_t>(t * dim + i)];
+      for (int t = 0; t < limits[j]; ++t)
+        wanted += p[static_cast<size_t>(t)] / total * vs[static_cast<size_t>(t * dim + i)];
       ASSERT_NEAR(out[64 * j + static_cast<size_t>(i)], wanted, 2e-5) << j;
     }
     std::vector<float> alone(64);

@@ -17,8 +17,12 @@ void panel_range(const Kernels& kernels, const Activations& x, int row0, int row
                           .accumulate = accumulate,
                           .scale = 1.0f};
     switch (w.kind()) {
-      case PackedMatrix::Kind::q4: kernels.q4_panel(w.panel(p), x.quantized(), row0, rows, out); break;
-      case PackedMatrix::Kind::q8: kernels.q8_panel(w.panel(p), x.quantized(), row0, rows, out); break;
+      case PackedMatrix::Kind::q4:
+        kernels.q4_panel(w.panel(p), x.quantized(), row0, rows, out);
+        break;
+      case PackedMatrix::Kind::q8:
+        kernels.q8_panel(w.panel(p), x.quantized(), row0, rows, out);
+        break;
       case PackedMatrix::Kind::f32:
         kernels.f32_panels(reinterpret_cast<const float*>(w.panel(p)), together, x.row(row0),
                            static_cast<size_t>(x.n()), x.n(), rows, out);
@@ -72,8 +76,8 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int 
         const int n = part.weights->n_panels();
         if (first < n && last > 0) {
           panel_range(kernels, x, row0 + m, n_rows, *part.weights, std::max(first, 0),
-                      std::min(last, n), y + static_cast<size_t>(m) * y_stride + part.column, y_stride,
-                      accumulate);
+                      std::min(last, n), y + static_cast<size_t>(m) * y_stride + part.column,
+                      y_stride, accumulate);
         }
         first -= n;
         last -= n;
@@ -82,8 +86,9 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int 
   });
 }
 
-void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x, size_t x_stride,
-                int rows, float scale, float* y, size_t y_stride, bool accumulate) {
+void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x,
+                size_t x_stride, int rows, float scale, float* y, size_t y_stride,
+                bool accumulate) {
   CONSORT_CHECK(weights.kind() == PackedMatrix::Kind::f32);
   for (int p = 0; p < weights.n_panels();) {
     const int together = weights.n_panels() - p >= 2 ? 2 : 1;

@@ -16,7 +16,9 @@ class Activations final {
   // Makes room for `rows` x `n`; contents undefined. No allocation once it was as large.
   void resize(int rows, int n);
   float* row(int m) { return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_); }
-  const float* row(int m) const { return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_); }
+  const float* row(int m) const {
+    return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_);
+  }
   int rows() const { return rows_; }
   int n() const { return n_; }
   // 8-bit copy of row m. Different rows may be quantised by different threads.
@@ -37,13 +39,14 @@ struct MatmulPart {
   int column;
 };
 
-// y[m, part.column + j] (+)= x[m] . weights[j] for rows [row0, row0 + rows) of x; y's row 0 belongs to
-// x's row row0. Quantised parts read x.quantized(), f32 parts x's f32 rows.
+// y[m, part.column + j] (+)= x[m] . weights[j] for rows [row0, row0 + rows) of x; y's row 0 belongs
+// to x's row row0. Quantised parts read x.quantized(), f32 parts x's f32 rows.
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
             std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate);
 
-// f32 form on bare rows: y[m] (+)= scale * x[m] . weights, for f32 panels only; on the calling thread.
-void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x, size_t x_stride,
-                int rows, float scale, float* y, size_t y_stride, bool accumulate);
+// f32 form on bare rows: y[m] (+)= scale * x[m] . weights, for f32 panels only; on the calling
+// thread.
+void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x,
+                size_t x_stride, int rows, float scale, float* y, size_t y_stride, bool accumulate);
 
 }  // namespace consort::tensor

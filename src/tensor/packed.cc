@@ -53,7 +53,8 @@ Result<void> pack_q4_row(const uint8_t* in, bool has_offset, int n_blocks, int r
     }
     if (!finite_half(d) || !finite_half(m)) return fail(not_finite());
     const uint8_t* q = in + (has_offset ? 4 : 2);
-    // The file keeps element i in the low and 16 + i in the high nibble of byte i, as the panel does.
+    // The file keeps element i in the low and 16 + i in the high nibble of byte i, as the panel
+    // does.
     for (int g = 0; g < 4; ++g) std::memcpy(panel + 64 * g + 4 * r, q + 4 * g, 4);
     write_half(panel + 256 + 2 * r, d);
     write_half(panel + 288 + 2 * r, m);
@@ -73,7 +74,8 @@ Result<void> pack_q8_row(const uint8_t* in, bool five_bits, int n_blocks, int r,
       const uint8_t* q = in + 6;
       for (int i = 0; i < 16; ++i) {
         biased[i] = static_cast<uint8_t>(128 - 16 + ((q[i] & 15) | (high >> i & 1) << 4));
-        biased[i + 16] = static_cast<uint8_t>(128 - 16 + ((q[i] >> 4) | (high >> (i + 16) & 1) << 4));
+        biased[i + 16] =
+            static_cast<uint8_t>(128 - 16 + ((q[i] >> 4) | (high >> (i + 16) & 1) << 4));
       }
     } else {
       for (int i = 0; i < 32; ++i) biased[i] = static_cast<uint8_t>(in[2 + i] ^ 0x80);
@@ -91,7 +93,8 @@ Result<void> pack_f32_row(WeightFormat format, const uint8_t* in, int n, int r, 
   auto* out = reinterpret_cast<float*>(panel);
   for (int k = 0; k < n; ++k) {
     if (!std::isfinite((*row)[static_cast<size_t>(k)])) return fail(not_finite());
-    out[static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)] = (*row)[static_cast<size_t>(k)];
+    out[static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)] =
+        (*row)[static_cast<size_t>(k)];
   }
   return {};
 }
@@ -101,26 +104,30 @@ Result<void> pack_f32_row(WeightFormat format, const uint8_t* in, int n, int r, 
 AlignedBytes::AlignedBytes(size_t size) : size_(size) {
   // Whole cache lines, so that a vector load of the last ones stays inside.
   const size_t rounded = (size + 127) / 64 * 64;
-  data_.reset(static_cast<uint8_t*>(::operator new(rounded, std::align_val_t{64})));
+  data_.reset(static_cast<uint8_t*>(::operator new (rounded, std::align_val_t{64})));
 }
 
-void AlignedBytes::Free::operator()(uint8_t* p) const { ::operator delete(p, std::align_val_t{64}); }
+void AlignedBytes::Free::operator()(uint8_t* p) const {
+  ::operator delete (p, std::align_val_t{64});
+}
 
-Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uint8_t> data, int n_out,
-                                        int n_in) {
+Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uint8_t> data,
+                                        int n_out, int n_in) {
   const auto n = static_cast<uint64_t>(n_in);
   const bool by_blocks = format == WeightFormat::q4_0 || format == WeightFormat::q4_1 ||
                          format == WeightFormat::q5_0 || format == WeightFormat::q8_0;
   if (n_in <= 0 || n_out <= 0 || (by_blocks && n_in % kBlock != 0) ||
       n % weight_block(format) != 0) {
-    return fail(make_error(ErrorCode::unsupported, 4003, "a weight matrix's rows are no multiple of 32")
-                    .got(std::to_string(n_out) + " x " + std::to_string(n_in))
-                    .to_fix("use a model whose layer sizes are multiples of 32"));
+    return fail(
+        make_error(ErrorCode::unsupported, 4003, "a weight matrix's rows are no multiple of 32")
+            .got(std::to_string(n_out) + " x " + std::to_string(n_in))
+            .to_fix("use a model whose layer sizes are multiples of 32"));
   }
   const uint64_t row_bytes = weight_bytes(format, n);
   if (data.size() != row_bytes * static_cast<uint64_t>(n_out)) {
-    return fail(make_error(ErrorCode::corruption, 4004, "a weight matrix has another size than its shape")
-                    .got(std::to_string(data.size()) + " bytes"));
+    return fail(
+        make_error(ErrorCode::corruption, 4004, "a weight matrix has another size than its shape")
+            .got(std::to_string(data.size()) + " bytes"));
   }
   PackedMatrix out;
   out.n_out_ = n_out;
@@ -128,10 +135,16 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
   const int n_blocks = n_in / kBlock;
   switch (format) {
     case WeightFormat::q4_0:
-    case WeightFormat::q4_1: out.kind_ = Kind::q4; break;
+    case WeightFormat::q4_1:
+      out.kind_ = Kind::q4;
+      break;
     case WeightFormat::q5_0:
-    case WeightFormat::q8_0: out.kind_ = Kind::q8; break;
-    default: out.kind_ = Kind::f32; break;
+    case WeightFormat::q8_0:
+      out.kind_ = Kind::q8;
+      break;
+    default:
+      out.kind_ = Kind::f32;
+      break;
   }
   out.panel_bytes_ = out.kind_ == Kind::q4   ? kQ4BlockBytes * static_cast<size_t>(n_blocks)
                      : out.kind_ == Kind::q8 ? kQ8BlockBytes * static_cast<size_t>(n_blocks)
@@ -153,7 +166,9 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
       case Kind::q8:
         CONSORT_TRY(pack_q8_row(in, format == WeightFormat::q5_0, n_blocks, r, panel));
         break;
-      case Kind::f32: CONSORT_TRY(pack_f32_row(format, in, n_in, r, panel, &scratch)); break;
+      case Kind::f32:
+        CONSORT_TRY(pack_f32_row(format, in, n_in, r, panel, &scratch));
+        break;
     }
   }
   return out;
@@ -165,7 +180,8 @@ void PackedMatrix::row(int index, float* out) const {
   const int r = index % kPanelRows;
   if (kind_ == Kind::f32) {
     for (int k = 0; k < n_in_; ++k) {
-      std::memcpy(out + k, panel + 4 * (static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)), 4);
+      std::memcpy(out + k,
+                  panel + 4 * (static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)), 4);
     }
     return;
   }
@@ -183,7 +199,8 @@ void PackedMatrix::row(int index, float* out) const {
       panel += kQ4BlockBytes;
     } else {
       for (int i = 0; i < 32; ++i) {
-        out[i] = static_cast<float>(static_cast<int>(panel[64 * (i / 4) + 4 * r + i % 4]) - 128) * d;
+        out[i] =
+            static_cast<float>(static_cast<int>(panel[64 * (i / 4) + 4 * r + i % 4]) - 128) * d;
       }
       panel += kQ8BlockBytes;
     }

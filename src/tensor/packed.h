@@ -65,7 +65,9 @@ class PackedMatrix final {
   int n_in() const { return n_in_; }
   int n_panels() const { return (n_out_ + kPanelRows - 1) / kPanelRows; }
   size_t panel_bytes() const { return panel_bytes_; }
-  const uint8_t* panel(int index) const { return bytes_.data() + panel_bytes_ * static_cast<size_t>(index); }
+  const uint8_t* panel(int index) const {
+    return bytes_.data() + panel_bytes_ * static_cast<size_t>(index);
+  }
   uint64_t resident_bytes() const { return bytes_.size(); }
   void row(int index, float* out) const;  // Row `index` as f32, [n_in]: an embedding look-up.
 

@@ -8,12 +8,13 @@ namespace consort::tensor {
 namespace {
 
 TEST(PackedMatrix, GivesBackEveryRowExactlyAsTheFileHasIt) {
-  for (WeightFormat format : {WeightFormat::q4_0, WeightFormat::q4_1, WeightFormat::q5_0, WeightFormat::q8_0,
-                              WeightFormat::f16, WeightFormat::f32}) {
+  for (WeightFormat format : {WeightFormat::q4_0, WeightFormat::q4_1, WeightFormat::q5_0,
+                              WeightFormat::q8_0, WeightFormat::f16, WeightFormat::f32}) {
     const int n_out = 37, n_in = 64;
     std::vector<uint8_t> data(weight_bytes(format, static_cast<uint64_t>(n_out * n_in)));
     // Bytes below 0x40 make every f16 and f32 scale finite.
-    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>((i * 2654435761u >> 11) & 0x3f);
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<uint8_t>((i * 2654435761u >> 11) & 0x3f);
     auto packed = PackedMatrix::pack(format, data, n_out, n_in);
     ASSERT_TRUE(packed) << packed.error().to_string();
     std::vector<float> wanted(static_cast<size_t>(n_out * n_in)), row(static_cast<size_t>(n_in));
@@ -21,7 +22,8 @@ TEST(PackedMatrix, GivesBackEveryRowExactlyAsTheFileHasIt) {
     for (int i = 0; i < n_out; ++i) {
       packed->row(i, row.data());
       for (int k = 0; k < n_in; ++k) {
-        ASSERT_FLOAT_EQ(row[static_cast<size_t>(k)], wanted[static_cast<size_t>(i * n_in + k)]) << static_cast<int>(format);
+        ASSERT_FLOAT_EQ(row[static_cast<size_t>(k)], wanted[static_cast<size_t>(i * n_in + k)])
+            << static_cast<int>(format);
       }
     }
   }

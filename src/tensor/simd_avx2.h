@@ -12,9 +12,15 @@ constexpr int kQuantRows = 4;
 constexpr int kF32Rows = 4;
 constexpr int kAttendTogether = 6;
 
-struct F { __m256 a, b; };   // 16 f32
-struct I { __m256i a, b; };  // 16 i32
-struct W { __m256i a, b; };  // 64 bytes
+struct F {
+  __m256 a, b;
+};  // 16 f32
+struct I {
+  __m256i a, b;
+};  // 16 i32
+struct W {
+  __m256i a, b;
+};  // 64 bytes
 
 inline F load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 inline void store(float* p, F x) {

@@ -12,9 +12,15 @@ constexpr int kQuantRows = 16;
 constexpr int kF32Rows = 12;
 constexpr int kAttendTogether = 6;
 
-struct F { __m512 v; };   // 16 f32
-struct I { __m512i v; };  // 16 i32
-struct W { __m512i v; };  // 64 bytes
+struct F {
+  __m512 v;
+};  // 16 f32
+struct I {
+  __m512i v;
+};  // 16 i32
+struct W {
+  __m512i v;
+};  // 64 bytes
 
 inline F load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline void store(float* p, F a) { _mm512_storeu_ps(p, a.v); }
@@ -45,8 +51,8 @@ inline F round_even(F a) {
 inline F abs(F a) { return {_mm512_abs_ps(a.v)}; }
 // 2^n for whole n in [-126, 127].
 inline F exp2_int(F n) {
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(
-      _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
+  return {_mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23))};
 }
 // a < limit ? 0 : b
 inline F zero_below(F a, float limit, F b) {
@@ -55,8 +61,9 @@ inline F zero_below(F a, float limit, F b) {
 // Sign of `a` on the magnitude of `b`.
 inline F copy_sign(F a, F b) {
   const __m512i sign = _mm512_set1_epi32(static_cast<int>(0x80000000u));
-  return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_and_si512(_mm512_castps_si512(a.v), sign),
-                                              _mm512_andnot_si512(sign, _mm512_castps_si512(b.v))))};
+  return {
+      _mm512_castsi512_ps(_mm512_or_si512(_mm512_and_si512(_mm512_castps_si512(a.v), sign),
+                                          _mm512_andnot_si512(sign, _mm512_castps_si512(b.v))))};
 }
 
 inline I set1_i(int32_t a) { return {_mm512_set1_epi32(a)}; }
@@ -72,9 +79,13 @@ inline W low_nibbles(W a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}
 inline W high_nibbles(W a) {
   return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};
 }
-inline I dot_u4(I acc, W w, int32_t x) { return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))}; }
+inline I dot_u4(I acc, W w, int32_t x) {
+  return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))};
+}
 // Bytes of w are weight + 128: the surplus 128 * sum(x) goes into the start value.
 inline I start_s8(int32_t sum_x) { return set1_i(-128 * sum_x); }
-inline I dot_s8(I acc, W w, int32_t x) { return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))}; }
+inline I dot_s8(I acc, W w, int32_t x) {
+  return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))};
+}
 
 }  // namespace

@@ -13,9 +13,15 @@ constexpr int kQuantRows = 2;
 constexpr int kF32Rows = 2;
 constexpr int kAttendTogether = 3;
 
-struct F { float v[16]; };
-struct I { int32_t v[16]; };
-struct W { uint8_t v[64]; };
+struct F {
+  float v[16];
+};
+struct I {
+  int32_t v[16];
+};
+struct W {
+  uint8_t v[64];
+};
 
 template <typename Op>
 inline F lanes(Op op) {
@@ -49,44 +55,97 @@ inline uint16_t float_to_half(float f) {
   return static_cast<uint16_t>(sign | ((magnitude - 0x38000000 + 0xfff + odd) >> 13));
 }
 
-inline F load(const float* p) { F r; std::memcpy(r.v, p, 64); return r; }
+inline F load(const float* p) {
+  F r;
+  std::memcpy(r.v, p, 64);
+  return r;
+}
 inline void store(float* p, F a) { std::memcpy(p, a.v, 64); }
-inline void store_first(float* p, F a, int n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
-inline F load_first(const float* p, int n) { return lanes([&](int i) { return i < n ? p[i] : 0.0f; }); }
-inline F load_f16(const uint16_t* p) { return lanes([&](int i) { return half_to_float(p[i]); }); }
-inline void store_f16(uint16_t* p, F a) { for (int i = 0; i < 16; ++i) p[i] = float_to_half(a.v[i]); }
-inline F set1(float x) { return lanes([&](int) { return x; }); }
-inline F add(F a, F b) { return lanes([&](int i) { return a.v[i] + b.v[i]; }); }
-inline F sub(F a, F b) { return lanes([&](int i) { return a.v[i] - b.v[i]; }); }
-inline F mul(F a, F b) { return lanes([&](int i) { return a.v[i] * b.v[i]; }); }
-inline F div(F a, F b) { return lanes([&](int i) { return a.v[i] / b.v[i]; }); }
+inline void store_first(float* p, F a, int n) {
+  for (int i = 0; i < n; ++i) p[i] = a.v[i];
+}
+inline F load_first(const float* p, int n) {
+  return lanes([&](int i) { return i < n ? p[i] : 0.0f; });
+}
+inline F load_f16(const uint16_t* p) {
+  return lanes([&](int i) { return half_to_float(p[i]); });
+}
+inline void store_f16(uint16_t* p, F a) {
+  for (int i = 0; i < 16; ++i) p[i] = float_to_half(a.v[i]);
+}
+inline F set1(float x) {
+  return lanes([&](int) { return x; });
+}
+inline F add(F a, F b) {
+  return lanes([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline F sub(F a, F b) {
+  return lanes([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline F mul(F a, F b) {
+  return lanes([&](int i) { return a.v[i] * b.v[i]; });
+}
+inline F div(F a, F b) {
+  return lanes([&](int i) { return a.v[i] / b.v[i]; });
+}
 // Rounds twice: without the instruction, one rounding would cost a library call per lane.
-inline F fma(F a, F b, F c) { return lanes([&](int i) { return a.v[i] * b.v[i] + c.v[i]; }); }
-inline F max(F a, F b) { return lanes([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
-inline F min(F a, F b) { return lanes([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
-inline F round_even(F a) { return lanes([&](int i) { return std::nearbyintf(a.v[i]); }); }
-inline F abs(F a) { return lanes([&](int i) { return std::fabs(a.v[i]); }); }
+inline F fma(F a, F b, F c) {
+  return lanes([&](int i) { return a.v[i] * b.v[i] + c.v[i]; });
+}
+inline F max(F a, F b) {
+  return lanes([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline F min(F a, F b) {
+  return lanes([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
+inline F round_even(F a) {
+  return lanes([&](int i) { return std::nearbyintf(a.v[i]); });
+}
+inline F abs(F a) {
+  return lanes([&](int i) { return std::fabs(a.v[i]); });
+}
 inline F exp2_int(F n) {
-  return lanes([&](int i) { return std::bit_cast<float>((static_cast<int32_t>(n.v[i]) + 127) << 23); });
+  return lanes(
+      [&](int i) { return std::bit_cast<float>((static_cast<int32_t>(n.v[i]) + 127) << 23); });
 }
 inline F zero_below(F a, float limit, F b) {
   return lanes([&](int i) { return a.v[i] < limit ? 0.0f : b.v[i]; });
 }
-inline F copy_sign(F a, F b) { return lanes([&](int i) { return std::copysign(b.v[i], a.v[i]); }); }
+inline F copy_sign(F a, F b) {
+  return lanes([&](int i) { return std::copysign(b.v[i], a.v[i]); });
+}
 
-inline I set1_i(int32_t x) { I r; for (int32_t& v : r.v) v = x; return r; }
-inline F to_f(I a) { return lanes([&](int i) { return static_cast<float>(a.v[i]); }); }
+inline I set1_i(int32_t x) {
+  I r;
+  for (int32_t& v : r.v) v = x;
+  return r;
+}
+inline F to_f(I a) {
+  return lanes([&](int i) { return static_cast<float>(a.v[i]); });
+}
 inline I to_i(F a) {
   I r;
   for (int i = 0; i < 16; ++i) r.v[i] = static_cast<int32_t>(std::nearbyintf(a.v[i]));
   return r;
 }
 inline void store_i(int32_t* p, I a) { std::memcpy(p, a.v, 64); }
-inline void store_i8(int8_t* p, I a) { for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]); }
+inline void store_i8(int8_t* p, I a) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
+}
 
-inline W load_w(const uint8_t* p) { W r; std::memcpy(r.v, p, 64); return r; }
-inline W low_nibbles(W a) { for (uint8_t& v : a.v) v &= 15; return a; }
-inline W high_nibbles(W a) { for (uint8_t& v : a.v) v >>= 4; return a; }
+inline W load_w(const uint8_t* p) {
+  W r;
+  std::memcpy(r.v, p, 64);
+  return r;
+}
+inline W low_nibbles(W a) {
+  for (uint8_t& v : a.v) v &= 15;
+  return a;
+}
+inline W high_nibbles(W a) {
+  for (uint8_t& v : a.v) v >>= 4;
+  return a;
+}
 inline I dot_u4(I acc, const W& w, int32_t x) {
   int8_t b[4];
   std::memcpy(b, &x, 4);
