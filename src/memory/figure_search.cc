@@ -15,7 +15,8 @@ namespace {
 constexpr int kFiguresMax = 1000;
 constexpr size_t kRowCandidates = 600;     // Rows looked at for each of the two ways.
 constexpr size_t kLabelCandidates = 40;    // Labels near in meaning.
-constexpr double kPrimaryBonus = 0.25;     // A primary statement, over a note's table.
+constexpr double kPrimaryBonus = 0.25;     // A consolidated primary statement, over a note's table.
+constexpr double kStatementBonus = 0.1;    // Another statement: of guarantors, of a parent alone.
 constexpr double kNewestBonus = 0.15;      // The newest document of the company, over its oldest.
 constexpr double kExactBonus = 0.5;        // All words of the label are words of the query.
 
@@ -222,7 +223,7 @@ Result<std::vector<Figure>> Memory::find_figures(const std::string& query, const
     if (row.figures.empty()) continue;
     if (auto it = near.find(lower_ascii(row.label)); it != near.end()) row.meaning = it->second;
     row.score = word_match(wish, row) + 0.3 * row.words + 0.5 * row.meaning;
-    if (is_primary(row.section)) row.score += kPrimaryBonus;
+    if (is_primary(row.section)) row.score += contains_ignoring_case(row.section, "consolidated") ? kPrimaryBonus : kStatementBonus;
     const auto range = span.find(row.company);
     if (range != span.end()) row.score += kNewestBonus * recency(row.newest, range->second.first, range->second.second);
     if (row.newest.empty()) row.score -= 0.2;
