@@ -1,0 +1,166 @@
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "cli/contract_file.h"
+#include "contract/schema.h"
+#include "contract/version.h"
+
+namespace consort::cli {
+namespace {
+
+using contract::Containment;
+using contract::Schema;
+using contract::Value;
+using contract::Verdict;
+
+std::string_view name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::proved: return "proved";
+    case Verdict::refuted: return "refuted";
+    case Verdict::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+Value to_value(const Containment& c) {
+  contract::Object out;
+  out.set("verdict", name(c.verdict));
+  if (c.witness) out.set("witness", *c.witness);
+  if (!c.reason.empty()) out.set("reason", c.reason);
+  return out;
+}
+
+Result<int> check_files(Context& context, const std::vector<std::string>& files) {
+  CONSORT_ASSIGN(std::vector<NamedSchema> schemas, load_schemas(files));
+  contract::Array names;
+  for (const NamedSchema& s : schemas) {
+    names.push_back(Value::object({{"name", s.name}, {"digest", s.schema->digest().hex()}}));
+    if (!context.json) print_line(s.name + "  " + s.schema->digest().hex().substr(0, 16));
+  }
+  if (context.json) print_document(context, Value::object({{"valid", true}, {"schemas", std::move(names)}}));
+  return kExitOk;
+}
+
+Result<int> accepts(Context& context, const std::string& schema_file, const std::string& argument) {
+  CONSORT_ASSIGN(auto schema, load_schema(schema_file));
+  CONSORT_ASSIGN(Value value, read_value(argument));
+  std::vector<contract::Violation> violations = contract::validate(*schema, value);
+  if (context.json) {
+    contract::Array list;
+    for (const auto& v : violations) {
+      list.push_back(Value::object({{"instance", v.instance}, {"schema", v.schema},
+                                    {"keyword", v.keyword}, {"message", v.message}}));
+    }
+    print_document(context, Value::object({{"valid", violations.empty()}, {"violations", std::move(list)}}));
+  } else if (violations.empty()) {
+    print_line("valid");
+  } else {
+    for (const auto& v : violations) {
+      print_line((v.instance.empty() ? "/" : v.instance) + ": " + v.message + " (" + v.schema + ")");
+    }
+  }
+  return violations.empty() ? kExitOk : kExitContract;
+}
+
+Result<int> contains(Context& context, const std::string& consumer_file, const std::string& producer_file) {
+  CONSORT_ASSIGN(auto consumer, load_schema(consumer_file));
+  CONSORT_ASSIGN(auto producer, load_schema(producer_file));
+  Containment answer = contract::contains(*consumer, *producer);
+  if (context.json) {
+    print_document(context, to_value(answer));
+  } else {
+    print_line(name(answer.verdict));
+    if (answer.witness) print_line("witness: " + contract::to_json(*answer.witness));
+    if (!answer.reason.empty()) print_line("reason: " + answer.reason);
+  }
+  if (answer.verdict == Verdict::proved) return kExitOk;
+  return answer.verdict == Verdict::refuted ? kExitContract : kExitRunFailed;
+}
+
+Result<int> diff(Context& context, const std::string& old_file, const std::string& new_file, bool output) {
+  CONSORT_ASSIGN(auto before, load_schema(old_file));
+  CONSORT_ASSIGN(auto after, load_schema(new_file));
+  contract::ContractDiff answer;
+  if (output) {
+    CONSORT_ASSIGN(answer, contract::diff_output(*before, *after));
+  } else {
+    answer = contract::diff_input(*before, *after);
+  }
+  contract::Array changes;
+  for (const contract::Change& c : answer.changes) {
+    contract::Object line;
+    line.set("rule", c.rule);
+    line.set("level", contract::name(c.level));
+    line.set("reason", c.reason);
+    if (c.witness) line.set("witness", *c.witness);
+    changes.push_back(std::move(line));
+  }
+  if (context.json) {
+    print_document(context, Value::object({{"level", contract::name(answer.level)}, {"changes", std::move(changes)}}));
+    return kExitOk;
+  }
+  print_line(std::string("level: ") + std::string(contract::name(answer.level)));
+  for (const contract::Change& c : answer.changes) {
+    print_line("  " + c.rule + ": " + c.reason);
+    if (c.witness) print_line("    witness: " + contract::to_json(*c.witness));
+  }
+  return kExitOk;
+}
+
+Result<int> examples(const std::string& file, uint64_t seed, int count) {
+  CONSORT_ASSIGN(auto schema, load_schema(file));
+  for (int i = 0; i < count; ++i) {
+    CONSORT_ASSIGN(Value value, contract::example(*schema, seed + static_cast<uint64_t>(i)));
+    print_json(value);
+  }
+  return kExitOk;
+}
+
+struct Options {
+  std::vector<std::string> files;
+  std::string a, b;
+  bool output = false;
+  uint64_t seed = 0;
+  int count = 1;
+};
+
+}  // namespace
+
+void add_contract(CLI::App& app, Context& context) {
+  auto o = std::make_shared<Options>();
+  CLI::App* group = app.add_subcommand("contract", "check schemas, values, and whether one fits another");
+  group->require_subcommand(1);
+  const std::string kSchema = "schema: JSON or YAML file, FILE#NAME, or - for stdin";
+
+  CLI::App* check = group->add_subcommand("check", "compile: refuses what cannot be enforced");
+  check->add_option("FILE", o->files, kSchema)->required();
+  check->callback([&context, o] { context.action = [&context, o] { return check_files(context, o->files); }; });
+
+  CLI::App* accept = group->add_subcommand("accepts", "does the schema accept the value? exit 3 if not");
+  accept->add_option("SCHEMA", o->a, kSchema)->required();
+  accept->add_option("VALUE", o->b, "file, -, or JSON")->required();
+  accept->callback([&context, o] { context.action = [&context, o] { return accepts(context, o->a, o->b); }; });
+
+  CLI::App* contain = group->add_subcommand("contains", "does A accept everything that B accepts?");
+  contain->add_option("A", o->a, kSchema)->required();
+  contain->add_option("B", o->b, kSchema)->required();
+  contain->callback([&context, o] { context.action = [&context, o] { return contains(context, o->a, o->b); }; });
+
+  CLI::App* differ = group->add_subcommand("diff", "change level from OLD to NEW: patch, minor, major");
+  differ->add_option("OLD", o->a, kSchema)->required();
+  differ->add_option("NEW", o->b, kSchema)->required();
+  differ->add_flag("--output", o->output, "the schema is what a component writes; default: what it reads");
+  differ->callback([&context, o] {
+    context.action = [&context, o] { return diff(context, o->a, o->b, o->output); };
+  });
+
+  CLI::App* example = group->add_subcommand("example", "values that the schema accepts, one a line");
+  example->add_option("SCHEMA", o->a, kSchema)->required();
+  example->add_option("--seed", o->seed, "draws other values");
+  example->add_option("-n,--count", o->count, "how many")->check(CLI::Range(1, 100000));
+  example->callback([&context, o] {
+    context.action = [o] { return examples(o->a, o->seed, o->count); };
+  });
+}
+
+}  // namespace consort::cli
