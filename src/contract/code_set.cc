@@ -85,6 +85,25 @@ bool in_category(std::string_view name, std::string_view category) {
   return name.size() == 1 ? category[0] == name[0] : category == name;
 }
 
+// All code points by their two-letter category, found in one pass over Unicode.
+const std::map<std::string, CodeSet, std::less<>>& by_category() {
+  static const auto sets = [] {
+    std::map<std::string, CodeSet, std::less<>> result;
+    std::string_view current;
+    uint32_t first = 0;
+    for (uint32_t c = 0; c <= kLast + 1; ++c) {
+      const std::string_view category =
+          c <= kLast ? utf8proc_category_string(static_cast<int>(c)) : "";
+      if (category == current) continue;
+      if (c > 0) result[std::string(current)].add(first, c - 1);
+      current = category;
+      first = c;
+    }
+    return result;
+  }();
+  return sets;
+}
+
 }  // namespace
 
 CodeSet::CodeSet(std::initializer_list<CodeRange> ranges) : ranges_(ranges) {}
@@ -124,14 +143,8 @@ std::optional<CodeSet> unicode_property(std::string_view name) {
   if (auto found = long_names().find(name); found != long_names().end()) name = found->second;
   if (!is_category_name(name)) return std::nullopt;
   CodeSet result;
-  std::optional<uint32_t> first;
-  for (uint32_t c = 0; c <= kLast + 1; ++c) {
-    const bool in = c <= kLast && in_category(name, utf8proc_category_string(static_cast<int>(c)));
-    if (in && !first) first = c;
-    if (!in && first) {
-      result.add(*first, c - 1);
-      first.reset();
-    }
+  for (const auto& [category, set] : by_category()) {
+    if (in_category(name, category)) result.add(set);
   }
   return result;
 }

@@ -365,12 +365,19 @@ class Parser {
   size_t at_ = 0;
 };
 
+struct ByteEdge {
+  uint8_t first = 0;
+  uint8_t last = 0;
+  uint32_t to = UINT32_MAX;
+};
+
 struct NfaState {
-  enum class Kind : uint8_t { split, range, at_start, at_end, match } kind = Kind::split;
+  enum class Kind : uint8_t { split, range, table, at_start, at_end, match } kind = Kind::split;
   uint8_t first = 0;
   uint8_t last = 0;
   uint32_t to = UINT32_MAX;
   uint32_t other = UINT32_MAX;  // Second branch of a split.
+  std::vector<ByteEdge> edges;  // Of a table: disjoint, sorted.
 };
 
 // Builds states back to front: each function takes the state that follows and returns the entry.
@@ -438,8 +445,42 @@ class NfaBuilder {
 
  private:
   uint32_t set(const std::vector<CodeRange>& ranges, uint32_t next) {
-    if (ranges.empty())
+    if (ranges.empty()) {
       return add({.kind = NfaState::Kind::range, .first = 1, .last = 0, .to = next});
+    }
+    if (ranges.size() > 1 || ranges[0].last >= 0x80) return embed(set_dfa(ranges), next);
+    return sequences(ranges, next);
+  }
+
+  // The set as one deterministic automaton: large classes then cost one state at a time.
+  const Dfa& set_dfa(const std::vector<CodeRange>& ranges);
+
+  uint32_t embed(const Dfa& dfa, uint32_t next) {
+    // Accepting states are ends: no character is the beginning of another.
+    std::vector<uint32_t> ids(dfa.n_states());
+    for (uint32_t s = 0; s < dfa.n_states(); ++s) {
+      ids[s] = dfa.accept[s] ? next : add({.kind = NfaState::Kind::table});
+    }
+    if (overflow()) return next;
+    for (uint32_t s = 0; s < dfa.n_states(); ++s) {
+      if (dfa.accept[s]) continue;
+      std::vector<ByteEdge>& edges = states_[ids[s]].edges;
+      for (unsigned byte = 0; byte < 256; ++byte) {
+        const uint32_t to = dfa.step(s, static_cast<unsigned char>(byte));
+        if (to == Dfa::kDead) continue;
+        if (!edges.empty() && edges.back().to == ids[to] && edges.back().last + 1u == byte) {
+          edges.back().last = static_cast<uint8_t>(byte);
+        } else {
+          edges.push_back({static_cast<uint8_t>(byte), static_cast<uint8_t>(byte), ids[to]});
+        }
+      }
+    }
+    return ids[dfa.start];
+  }
+
+ public:
+  // The set as alternatives of byte sequences.
+  uint32_t sequences(const std::vector<CodeRange>& ranges, uint32_t next) {
     suffixes_.clear();
     uint32_t result = UINT32_MAX;
     for (const CodeRange& range : ranges) {
@@ -460,6 +501,7 @@ class NfaBuilder {
     return result;
   }
 
+ private:
   // Adds alternatives for all sequences from `low` to `high` (same length) from byte `at` on.
   uint32_t bytes(std::string low, std::string high, size_t at, uint32_t next, uint32_t others) {
     const auto byte = [](const std::string& s, size_t i) { return static_cast<uint8_t>(s[i]); };
@@ -511,6 +553,7 @@ class NfaBuilder {
   }
 
   std::vector<NfaState> states_;
+  std::map<std::vector<std::pair<uint32_t, uint32_t>>, Dfa> set_dfas_;
   std::map<uint32_t, uint32_t> suffixes_;  // Within one set: full continuation ranges by target.
 };
 
@@ -536,6 +579,11 @@ class Determiniser {
           const NfaState& state = nfa_[s];
           if (state.kind == NfaState::Kind::range && byte >= state.first && byte <= state.last) {
             moved.push_back(state.to);
+          } else if (state.kind == NfaState::Kind::table) {
+            const auto edge =
+                std::lower_bound(state.edges.begin(), state.edges.end(), byte,
+                                 [](const ByteEdge& e, unsigned char b) { return e.last < b; });
+            if (edge != state.edges.end() && edge->first <= byte) moved.push_back(edge->to);
           }
         }
         work_ += set.size() + 1;
@@ -559,6 +607,10 @@ class Determiniser {
   void classes() {
     std::array<bool, 257> boundary{};
     for (const NfaState& state : nfa_) {
+      for (const ByteEdge& edge : state.edges) {
+        boundary[edge.first] = true;
+        boundary[size_t{edge.last} + 1] = true;
+      }
       if (state.kind != NfaState::Kind::range || state.first > state.last) continue;
       boundary[state.first] = true;
       boundary[size_t{state.last} + 1] = true;
@@ -632,6 +684,21 @@ class Determiniser {
   std::vector<const std::vector<uint32_t>*> sets_;
   Dfa dfa_;
 };
+
+const Dfa& NfaBuilder::set_dfa(const std::vector<CodeRange>& ranges) {
+  std::vector<std::pair<uint32_t, uint32_t>> key;
+  for (const CodeRange& range : ranges) key.emplace_back(range.first, range.last);
+  auto [found, fresh] = set_dfas_.try_emplace(std::move(key));
+  if (fresh) {
+    NfaBuilder builder;
+    const uint32_t entry = builder.sequences(ranges, builder.match());
+    const std::vector<NfaState> nfa = builder.take();
+    auto dfa = Determiniser(nfa).run(entry);
+    CONSORT_CHECK(dfa.has_value());  // At most a few thousand states: there are only 1,114,112.
+    found->second = std::move(*dfa);
+  }
+  return found->second;
+}
 
 }  // namespace
 
