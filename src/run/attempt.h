@@ -11,16 +11,17 @@
 namespace consort::run {
 
 struct AttemptPlan {
-  std::string component;   // The step's own, or one that `escalate` names.
-  bool repair = false;     // Told what was wrong with the attempt before.
+  std::string component;  // The step's own, or one that `escalate` names.
+  bool repair = false;    // Told what was wrong with the attempt before.
 };
 
-// Attempt 1 is the step's own component; then on_violation in order: repair is one attempt, {retry: n} are n,
-// {escalate: c} is one by c. std::nullopt: there is no such attempt, and the failure is final.
+// Attempt 1 is the step's own component; then on_violation in order: repair is one attempt, {retry:
+// n} are n, {escalate: c} is one by c. std::nullopt: there is no such attempt, and the failure is
+// final.
 std::optional<AttemptPlan> plan_attempt(const agent::ComponentSpec& spec, int attempt);
 
-// First 64 bits, big-endian, of SHA-256("<seed, 16 hex digits>/<step>/<attempt>"): the same in every
-// process and whatever else runs.
+// First 64 bits, big-endian, of SHA-256("<seed, 16 hex digits>/<step>/<attempt>"): the same in
+// every process and whatever else runs.
 uint64_t attempt_seed(uint64_t run_seed, std::string_view step, int attempt);
 
 std::string hex64(uint64_t value);  // 16 lower-case digits.

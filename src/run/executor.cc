@@ -16,15 +16,15 @@ namespace {
 using contract::Value;
 using store::RunState;
 
-// A nested agent is many steps, and trying it again as a whole is not implemented: its own components have
-// their recoveries. Refused before anything costs.
+// A nested agent is many steps, and trying it again as a whole is not implemented: its own
+// components have their recoveries. Refused before anything costs.
 Result<void> check_recoveries(const agent::Graph& graph) {
   for (const auto& [name, node] : graph.nodes()) {
     bool bad = node.nested != nullptr && !node.spec.on_violation.empty();
     for (const agent::Recovery& recovery : node.spec.on_violation) {
       auto target = graph.nodes().find(recovery.component);
-      bad = bad || (recovery.kind == agent::Recovery::Kind::escalate && target != graph.nodes().end() &&
-                    target->second.nested != nullptr);
+      bad = bad || (recovery.kind == agent::Recovery::Kind::escalate &&
+                    target != graph.nodes().end() && target->second.nested != nullptr);
     }
     if (bad) {
       return fail(make_error(ErrorCode::unsupported, 7009,
@@ -48,7 +48,8 @@ Value optional_int(const std::optional<int64_t>& n) { return n ? Value(*n) : Val
 
 Result<void> need_journal(const store::Journal* journal) {
   if (journal != nullptr) return {};
-  return fail(make_error(ErrorCode::failed_precondition, 7012, "runs in memory cannot be taken up again"));
+  return fail(
+      make_error(ErrorCode::failed_precondition, 7012, "runs in memory cannot be taken up again"));
 }
 
 const Value& pins_of(const RunView& view) { return *view.started.find("pins"); }
@@ -72,7 +73,8 @@ void compare_steps(const RunView& view, ReplayReport& report) {
     std::string again = found == now.end() ? "none" : outcome_of(*found->second);
     if (again != outcome_of(step)) {
       bool same_input = found != now.end() && found->second->input_digest == step.input_digest;
-      report.differences.push_back({step.name, step.component, same_input, outcome_of(step), again});
+      report.differences.push_back(
+          {step.name, step.component, same_input, outcome_of(step), again});
     }
     if (found != now.end()) now.erase(found);
   }
@@ -99,8 +101,8 @@ Executor::Executor(store::Journal* journal, const Clock& clock, ExecutorOptions 
   }
 }
 
-Result<RunResult> Executor::start(const agent::Graph& graph, ComponentProvider& provider, Value input,
-                                  const RunOptions& options) {
+Result<RunResult> Executor::start(const agent::Graph& graph, ComponentProvider& provider,
+                                  Value input, const RunOptions& options) {
   CONSORT_TRY_CONTEXT(contract::check(*graph.input(), input),
                       "the input of agent '" + graph.definition().name + "'");
   CONSORT_TRY(check_recoveries(graph));
@@ -153,7 +155,8 @@ Result<RunResult> Executor::resume(const store::RunId& run, const agent::Graph& 
   settings.on_text = options.watch.on_text;
   settings.n_threads = options_.n_threads;
   settings.recorded = &view;
-  settings.offset_ms = static_cast<double>(std::max<int64_t>(0, clock_.unix_ms() - view.started_ms));
+  settings.offset_ms =
+      static_cast<double>(std::max<int64_t>(0, clock_.unix_ms() - view.started_ms));
   settings.resolutions = options.resolutions;
   Recorder recorder(journal_, clock_, run, options.watch.on_event, view.n_events);
   recorder.add(store::EventKind::run_resumed, "", Value(contract::Object()));
@@ -166,7 +169,8 @@ Result<ReplayReport> Executor::replay(const store::RunId& run, const agent::Grap
   CONSORT_TRY(need_journal(journal_));
   CONSORT_ASSIGN(RunView view, load_run(*journal_, run));
   if (view.state != RunState::completed && view.state != RunState::failed) {
-    return fail(make_error(ErrorCode::failed_precondition, 7008, "only a run that has ended can be replayed")
+    return fail(make_error(ErrorCode::failed_precondition, 7008,
+                           "only a run that has ended can be replayed")
                     .at(run.text)
                     .got(store::name(view.state))
                     .to_fix("consort resume " + run.text));
@@ -211,7 +215,8 @@ Value ReplayReport::to_value() const {
   }
   contract::Array changed;
   for (const PinDifference& d : pins) {
-    changed.push_back(Value::object({{"pin", d.pointer}, {"recorded", d.recorded}, {"now", d.now}}));
+    changed.push_back(
+        Value::object({{"pin", d.pointer}, {"recorded", d.recorded}, {"now", d.now}}));
   }
   contract::Array kept(not_repeated.begin(), not_repeated.end());
   Value out = result.to_value();

@@ -3,13 +3,13 @@
 //   Executor executor(journal.get(), clock);
 //   CONSORT_ASSIGN(RunResult result, executor.start(*graph, provider, input, {.seed = 7}));
 //
-// What is promised: a step's result is recorded exactly once and is durable before anything else sees it;
-// a step runs at least once; a call with Effect::once runs at most once unless a person says otherwise.
-// A run that was killed, interrupted, or lost its power goes on from its last durable event: completed
-// steps are never called again, and the output is what it would have been.
+// What is promised: a step's result is recorded exactly once and is durable before anything else
+// sees it; a step runs at least once; a call with Effect::once runs at most once unless a person
+// says otherwise. A run that was killed, interrupted, or lost its power goes on from its last
+// durable event: completed steps are never called again, and the output is what it would have been.
 //
-// Values do not depend on timing: not on which of two concurrent steps returns first, nor on the number of
-// threads. Deadlines do, by their nature: they end a run, they never change a value.
+// Values do not depend on timing: not on which of two concurrent steps returns first, nor on the
+// number of threads. Deadlines do, by their nature: they end a run, they never change a value.
 //
 // Not for: loading models or building graphs (the caller's), or deciding what opens next (scope.h).
 #pragma once
@@ -42,8 +42,8 @@ struct Resolution {
 };
 
 struct ExecutorOptions {
-  // Calls at a time within one run. They mostly wait for the engine, which batches them; more than its
-  // batch gains nothing.
+  // Calls at a time within one run. They mostly wait for the engine, which batches them; more than
+  // its batch gains nothing.
   int n_threads = 8;
   // For fault tests alone: SIGKILL this process once so many events are durable. 0 = never.
   int64_t fault_kill_after_event = 0;
@@ -51,8 +51,8 @@ struct ExecutorOptions {
 
 // What a caller can watch and stop.
 struct Watch {
-  // Stops the run at the next boundary: in-flight calls are asked to return, and the run is left waiting,
-  // to be resumed.
+  // Stops the run at the next boundary: in-flight calls are asked to return, and the run is left
+  // waiting, to be resumed.
   std::stop_token stop;
   // On the caller's thread, after the event is durable.
   EventListener on_event;
@@ -74,48 +74,53 @@ struct ResumeOptions {
 };
 
 struct ReplayOptions {
-  // Components that the provider gives in another version. With any, other pins than the graph may differ.
+  // Components that the provider gives in another version. With any, other pins than the graph may
+  // differ.
   std::set<std::string> swaps;
   Watch watch;
 };
 
 struct ReplayDifference {
-  std::string step;       // Empty: the run's output.
+  std::string step;  // Empty: the run's output.
   std::string component;
   // Not equal: an earlier difference reached this step. Equal: it begins here.
   bool input_equal = false;
-  std::string recorded;   // Digest of the value; "failed", "skipped", or "none".
+  std::string recorded;  // Digest of the value; "failed", "skipped", or "none".
   std::string recomputed;
 };
 
 struct ReplayReport {
-  RunResult result;                           // As recomputed.
-  int n_compared = 0;                         // Steps.
-  std::vector<ReplayDifference> differences;  // In the order of the recorded steps. Empty: bit-equal.
-  std::vector<PinDifference> pins;            // Swapped.
-  std::vector<std::string> not_repeated;      // Steps with effects: taken as recorded.
+  RunResult result;    // As recomputed.
+  int n_compared = 0;  // Steps.
+  std::vector<ReplayDifference>
+      differences;                        // In the order of the recorded steps. Empty: bit-equal.
+  std::vector<PinDifference> pins;        // Swapped.
+  std::vector<std::string> not_repeated;  // Steps with effects: taken as recorded.
   bool bit_equal() const { return differences.empty(); }
-  // RunResult's document and "replay": {"bit_equal", "compared", "differences", "pins", "not_repeated"}.
+  // RunResult's document and "replay": {"bit_equal", "compared", "differences", "pins",
+  // "not_repeated"}.
   contract::Value to_value() const;
 };
 
 // Thread-safe; runs at the same time are independent. Blocking.
 class Executor final {
  public:
-  // `journal` = nullptr: in memory, nothing is kept and resume is not possible. Both outlive the object.
+  // `journal` = nullptr: in memory, nothing is kept and resume is not possible. Both outlive the
+  // object.
   Executor(store::Journal* journal, const Clock& clock, ExecutorOptions options = {});
 
-  // A run that fails, waits, or is interrupted is a result with that state. Errors are what keeps it from
-  // beginning: 3001 (the input does not match the agent's contract), 7009 (unsupported recovery), and those
-  // of the journal; after a journal's error in mid-run it can be resumed from its last durable event.
-  Result<RunResult> start(const agent::Graph& graph, ComponentProvider& provider, contract::Value input,
-                          const RunOptions& options = {});
-  // Goes on with a run that is running or waiting. A run that has ended is answered from the journal.
-  // Errors: 7010 (pins differ; names them), 7012 (no journal), those of Journal::read.
-  Result<RunResult> resume(const store::RunId& run, const agent::Graph& graph, ComponentProvider& provider,
-                           const ResumeOptions& options = {});
-  // Recomputes a run that has completed or failed, in memory, from its recorded input and seed. Errors:
-  // 7008 (it has not ended), 7010, 7012, those of Journal::read.
+  // A run that fails, waits, or is interrupted is a result with that state. Errors are what keeps
+  // it from beginning: 3001 (the input does not match the agent's contract), 7009 (unsupported
+  // recovery), and those of the journal; after a journal's error in mid-run it can be resumed from
+  // its last durable event.
+  Result<RunResult> start(const agent::Graph& graph, ComponentProvider& provider,
+                          contract::Value input, const RunOptions& options = {});
+  // Goes on with a run that is running or waiting. A run that has ended is answered from the
+  // journal. Errors: 7010 (pins differ; names them), 7012 (no journal), those of Journal::read.
+  Result<RunResult> resume(const store::RunId& run, const agent::Graph& graph,
+                           ComponentProvider& provider, const ResumeOptions& options = {});
+  // Recomputes a run that has completed or failed, in memory, from its recorded input and seed.
+  // Errors: 7008 (it has not ended), 7010, 7012, those of Journal::read.
   Result<ReplayReport> replay(const store::RunId& run, const agent::Graph& graph,
                               ComponentProvider& provider, const ReplayOptions& options = {});
 

@@ -23,14 +23,16 @@ using store::RunState;
 Value parse(std::string_view json) { return contract::parse_json(json).value(); }
 
 // Two numbers in, three steps out; `b` may fail, sleep, or have an effect.
-std::shared_ptr<const agent::Graph> chain_graph(const std::string& b_options = "", const std::string& more = "") {
+std::shared_ptr<const agent::Graph> chain_graph(const std::string& b_options = "",
+                                                const std::string& more = "") {
   return build_graph({{"agent.yaml", R"(
 consort: 1
 agent: {name: chain, version: 0.1.0, in: integer, out: integer}
 tools: {calc: {builtin: calculate}}
 components:
   a: {kind: tool, tools: [calc], in: {x: integer}, out: integer}
-  b: {kind: tool, tools: [calc], in: {x: integer}, out: integer)" + b_options + R"(}
+  b: {kind: tool, tools: [calc], in: {x: integer}, out: integer)" +
+                                         b_options + R"(}
   c: {kind: tool, tools: [calc], in: {x: integer}, out: integer}
 flow:
   first: a(x=input)
@@ -47,7 +49,8 @@ class ExecutorTest : public ::testing::Test {
   ExecutorTest() {
     for (const char* name : {"a", "b", "c"}) {
       provider_.define(name, [](const Value& input, const agent::CallScope&) {
-        return answer(Value(int_of(*input.find("x")) * 10 + 1), {.prompt_tokens = 3, .output_tokens = 4});
+        return answer(Value(int_of(*input.find("x")) * 10 + 1),
+                      {.prompt_tokens = 3, .output_tokens = 4});
       });
     }
   }
@@ -61,7 +64,8 @@ class ExecutorTest : public ::testing::Test {
   }
   RunView view(const RunResult& result) { return load_run(journal(), result.run).value(); }
 
-  fs::path home_ = fs::temp_directory_path() / ("consort_executor_test_" + std::to_string(::getpid()));
+  fs::path home_ =
+      fs::temp_directory_path() / ("consort_executor_test_" + std::to_string(::getpid()));
   ManualClock clock_{1764000000000};
   std::unique_ptr<store::Journal> journal_;
   TestProvider provider_;
@@ -86,12 +90,14 @@ TEST_F(ExecutorTest, RecordsStartsAndCompletionsInTheOrderOfTheFormatPage) {
   Executor executor(&journal(), clock_);
   RunResult result = executor.start(*graph, provider_, Value(5), {.seed = 7}).value();
   std::vector<std::string> lines;
-  for (const store::Event& event : journal().read(result.run).value()) {
+  std::vector<store::Event> events = journal().read(result.run).value();
+  for (const store::Event& event : events) {
     lines.push_back(std::string(name(event.kind)) + " " + event.step);
   }
-  EXPECT_THAT(lines, testing::ElementsAre("run_started ", "step_started first", "step_completed first",
-                                          "step_started second", "step_completed second",
-                                          "step_started third", "step_completed third", "run_completed "));
+  EXPECT_THAT(lines,
+              testing::ElementsAre("run_started ", "step_started first", "step_completed first",
+                                   "step_started second", "step_completed second",
+                                   "step_started third", "step_completed third", "run_completed "));
   RunView seen = view(result);
   EXPECT_EQ(seen.seed(), 7u);
   EXPECT_EQ(int_of(seen.output), 5111);
@@ -105,9 +111,11 @@ TEST_F(ExecutorTest, PrintsTheDocumentThatScriptsRelyOn) {
   Value document = result.to_value();
   std::vector<std::string> keys, step_keys;
   for (const auto& [key, unused] : document.as_object()) keys.push_back(key);
-  for (const auto& [key, unused] : document.find("steps")->as_array()[0].as_object()) step_keys.push_back(key);
+  for (const auto& [key, unused] : document.find("steps")->as_array()[0].as_object())
+    step_keys.push_back(key);
   EXPECT_THAT(keys, testing::ElementsAre("run", "state", "output", "steps", "usage"));
-  EXPECT_THAT(step_keys, testing::ElementsAre("name", "component", "state", "attempts", "start_ms", "ms", "usage"));
+  EXPECT_THAT(step_keys, testing::ElementsAre("name", "component", "state", "attempts", "start_ms",
+                                              "ms", "usage"));
   EXPECT_EQ(document.find("state")->as_string(), "completed");
   EXPECT_EQ(document.find("steps")->as_array()[1].find("component")->as_string(), "b");
 }
@@ -129,24 +137,28 @@ TEST_F(ExecutorTest, MakesAValueDurableBeforeAnotherComponentSeesIt) {
     EXPECT_EQ(now.find("first")->value, *input.find("x"));
     return answer(Value(2));
   });
-  EXPECT_EQ(Executor(&journal(), clock_).start(*graph, provider_, Value(5))->state, RunState::completed);
+  EXPECT_EQ(Executor(&journal(), clock_).start(*graph, provider_, Value(5))->state,
+            RunState::completed);
 }
 
 TEST_F(ExecutorTest, RunsFanOutNestedAgentsAndRedoRoundsUnderTheirNames) {
   auto graph = briefing_graph();
   define_briefing(provider_);
-  RunResult result = Executor(&journal(), clock_).start(*graph, provider_, briefing_input(), {.seed = 3}).value();
+  RunResult result =
+      Executor(&journal(), clock_).start(*graph, provider_, briefing_input(), {.seed = 3}).value();
   ASSERT_EQ(result.state, RunState::completed) << result.error->to_string();
   std::vector<std::string> names;
   for (const StepResult& step : result.steps) names.push_back(step.name);
   EXPECT_THAT(names, testing::UnorderedElementsAre(
-                         "plan", "never", "findings[0]", "findings[1]", "findings[2]", "report", "verdict",
-                         "verdict/rules[0]", "verdict/rules[1]", "verdict/rules[2]", "verdict/out", "report#1",
-                         "verdict#1", "verdict#1/rules[0]", "verdict#1/rules[1]", "verdict#1/rules[2]",
-                         "verdict#1/out", "report#2", "verdict#2", "verdict#2/rules[0]", "verdict#2/rules[1]",
+                         "plan", "never", "findings[0]", "findings[1]", "findings[2]", "report",
+                         "verdict", "verdict/rules[0]", "verdict/rules[1]", "verdict/rules[2]",
+                         "verdict/out", "report#1", "verdict#1", "verdict#1/rules[0]",
+                         "verdict#1/rules[1]", "verdict#1/rules[2]", "verdict#1/out", "report#2",
+                         "verdict#2", "verdict#2/rules[0]", "verdict#2/rules[1]",
                          "verdict#2/rules[2]", "verdict#2/out"));
   // From the definitions of the components in test_agent.cc, by hand.
-  std::string rival = "rivals " + std::to_string(attempt_seed(3, "findings[1]", 2) % 1000) + " after /text";
+  std::string rival =
+      "rivals " + std::to_string(attempt_seed(3, "findings[1]", 2) % 1000) + " after /text";
   EXPECT_EQ(result.output.find("lines")->as_array()[1].as_string(), rival);
   EXPECT_EQ(result.output.find("note")->as_string(),
             "fixed [\"priverdict#1\",\"rivverdict#1\",\"tonverdict#1\"] report#2");
@@ -169,15 +181,18 @@ TEST_F(ExecutorTest, GivesTheSameValuesWhateverReturnsFirstAndHoweverManyThreads
       define_briefing(delayed);
       // Different elements are slow in different rounds.
       delayed.define("finder", [inner, shuffle](const Value& input, const agent::CallScope& scope) {
-        std::mt19937 random(static_cast<unsigned>(shuffle) * 31 + static_cast<unsigned>(scope.seed));
+        std::mt19937 random(static_cast<unsigned>(shuffle) * 31 +
+                            static_cast<unsigned>(scope.seed));
         for (unsigned i = random() % 20000; i > 0; --i) std::this_thread::yield();
         return inner->call(input, scope);
       });
-      RunResult result =
-          Executor(nullptr, clock_, {.n_threads = n_threads}).start(*graph, delayed, briefing_input()).value();
+      RunResult result = Executor(nullptr, clock_, {.n_threads = n_threads})
+                             .start(*graph, delayed, briefing_input())
+                             .value();
       outputs.insert(contract::to_json(result.output));
       std::vector<std::string> names;
-      for (const StepResult& step : result.steps) names.push_back(step.name + std::to_string(step.attempts));
+      for (const StepResult& step : result.steps)
+        names.push_back(step.name + std::to_string(step.attempts));
       std::sort(names.begin(), names.end());
       steps.insert(testing::PrintToString(names));
     }
@@ -202,8 +217,9 @@ flow:
     together.arrive_and_wait();
     return answer(*input.find("x"));
   });
-  RunResult result =
-      Executor(nullptr, clock_, {.n_threads = 4}).start(*graph, provider_, parse("[1,2,3,4,5,6,7,8]")).value();
+  RunResult result = Executor(nullptr, clock_, {.n_threads = 4})
+                         .start(*graph, provider_, parse("[1,2,3,4,5,6,7,8]"))
+                         .value();
   EXPECT_EQ(contract::to_json(result.output), "[1,2,3,4,5,6,7,8]");
 }
 
@@ -233,13 +249,15 @@ TEST_F(ExecutorTest, RepairsRetriesAndEscalatesInOrderAndThenGivesUp) {
   });
   RunResult result = Executor(&journal(), clock_).start(*graph, provider_, Value(5)).value();
   EXPECT_EQ(result.state, RunState::completed);
-  EXPECT_THAT(tries, testing::ElementsAre(std::pair(1, 0), std::pair(2, 1), std::pair(3, 0), std::pair(4, 0)));
+  EXPECT_THAT(tries, testing::ElementsAre(std::pair(1, 0), std::pair(2, 1), std::pair(3, 0),
+                                          std::pair(4, 0)));
   EXPECT_EQ(result.steps[1].attempts, 5);
   EXPECT_EQ(result.steps[1].component, "c");
   EXPECT_EQ(int_of(result.output), 5111);
 
   tries.clear();
-  provider_.define("c", [](const Value&, const agent::CallScope&) { return answer(Value("nor this")); });
+  provider_.define("c",
+                   [](const Value&, const agent::CallScope&) { return answer(Value("nor this")); });
   RunResult failed = Executor(&journal(), clock_).start(*graph, provider_, Value(5)).value();
   EXPECT_EQ(failed.state, RunState::failed);
   EXPECT_EQ(failed.error->code, ErrorCode::contract_violation);
@@ -250,7 +268,9 @@ TEST_F(ExecutorTest, RepairsRetriesAndEscalatesInOrderAndThenGivesUp) {
 TEST_F(ExecutorTest, EndsTheRunWhenTokensAreUsedUpAndTakesExactlyTheBudget) {
   auto graph = chain_graph();
   auto with_tokens = [&](int64_t tokens) {
-    return Executor(&journal(), clock_).start(*graph, provider_, Value(5), {.tokens = tokens}).value();
+    return Executor(&journal(), clock_)
+        .start(*graph, provider_, Value(5), {.tokens = tokens})
+        .value();
   };
   EXPECT_EQ(with_tokens(21).state, RunState::completed) << "three steps of seven tokens";
   for (int64_t tokens : {20, 14, 13}) {
@@ -287,7 +307,8 @@ TEST_F(ExecutorTest, GivesAComponentItsOwnTimeoutAndRetriesIt) {
     }
     return answer(Value(2));
   });
-  EXPECT_EQ(Executor(nullptr, clock_).start(*graph, provider_, Value(5))->state, RunState::completed);
+  EXPECT_EQ(Executor(nullptr, clock_).start(*graph, provider_, Value(5))->state,
+            RunState::completed);
 }
 
 TEST_F(ExecutorTest, LeavesAnInterruptedRunWaitingAndResumesIt) {
@@ -301,7 +322,8 @@ TEST_F(ExecutorTest, LeavesAnInterruptedRunWaitingAndResumesIt) {
     return refuse(ErrorCode::cancelled, 4103, "stopped");
   });
   Executor executor(&journal(), clock_);
-  RunResult stopped = executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}}).value();
+  RunResult stopped =
+      executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}}).value();
   EXPECT_EQ(stopped.state, RunState::waiting);
   EXPECT_TRUE(stopped.interrupted);
   EXPECT_EQ(stopped.exit_code(), 130);
@@ -333,13 +355,15 @@ TEST_F(ExecutorTest, RefusesToResumeWhenAPinHasChangedAndNamesIt) {
   std::stop_source stop;
   stop.request_stop();
   Executor executor(&journal(), clock_);
-  RunResult stopped = executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}}).value();
+  RunResult stopped =
+      executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}}).value();
   provider_.pin("models", parse(R"({"small":"cccc","embed":"bbbb"})"));
   auto refused = executor.resume(stopped.run, *graph, provider_);
   EXPECT_EQ(refused.error().number, 7010);
   EXPECT_EQ(refused.error().value, "/models/small was \"aaaa\", is \"cccc\"");
   auto other = chain_graph("", "budget: {tokens: 99}\n");
-  EXPECT_THAT(executor.resume(stopped.run, *other, provider_).error().message, testing::HasSubstr("/graph"));
+  EXPECT_THAT(executor.resume(stopped.run, *other, provider_).error().message,
+              testing::HasSubstr("/graph"));
   provider_.pin("models", parse(R"({"small":"aaaa","embed":"bbbb"})"));
   EXPECT_EQ(executor.resume(stopped.run, *graph, provider_)->state, RunState::completed);
 }
@@ -358,7 +382,8 @@ TEST_F(ExecutorTest, ParksARunWhoseEffectMayHaveHappenedUntilAPersonDecides) {
       },
       tool::Effect::once);
   Executor executor(&journal(), clock_);
-  store::RunId run = executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}})->run;
+  store::RunId run =
+      executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}})->run;
   for (int i = 0; i < 2; ++i) {
     RunResult parked = executor.resume(run, *graph, provider_).value();
     EXPECT_EQ(parked.state, RunState::waiting);
@@ -369,23 +394,29 @@ TEST_F(ExecutorTest, ParksARunWhoseEffectMayHaveHappenedUntilAPersonDecides) {
   }
   EXPECT_EQ(load_run(journal(), run)->waiting_for, "needs_review");
   RunResult resolved =
-      executor.resume(run, *graph, provider_, {.resolutions = {{"second", {.value = Value(7)}}}}).value();
+      executor.resume(run, *graph, provider_, {.resolutions = {{"second", {.value = Value(7)}}}})
+          .value();
   EXPECT_EQ(int_of(resolved.output), 71);
   EXPECT_EQ(sent, 1);
 
   sent = 0;
   stop = std::stop_source();
   run = executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}})->run;
-  RunResult retried = executor.resume(run, *graph, provider_, {.resolutions = {{"second", {.retry = true}}}}).value();
+  RunResult retried =
+      executor.resume(run, *graph, provider_, {.resolutions = {{"second", {.retry = true}}}})
+          .value();
   EXPECT_EQ(int_of(retried.output), 21);
   EXPECT_EQ(sent, 2);
 }
 
 TEST_F(ExecutorTest, NeverRetriesAFailedEffect) {
   auto graph = chain_graph(", on_violation: [{retry: 3}]");
-  provider_.define("b", [](const Value&, const agent::CallScope&) {
-    return refuse(ErrorCode::unavailable, 4321, "no answer from the server");
-  }, tool::Effect::once);
+  provider_.define(
+      "b",
+      [](const Value&, const agent::CallScope&) {
+        return refuse(ErrorCode::unavailable, 4321, "no answer from the server");
+      },
+      tool::Effect::once);
   RunResult parked = Executor(&journal(), clock_).start(*graph, provider_, Value(5)).value();
   EXPECT_EQ(parked.state, RunState::waiting);
   EXPECT_EQ(provider_.n_calls("second"), 1);
@@ -403,7 +434,9 @@ flow:
   return: all
 )"}});
   auto run_with = [&](size_t n) {
-    return Executor(nullptr, clock_).start(*graph, provider_, Value(contract::Array(n, Value(1)))).value();
+    return Executor(nullptr, clock_)
+        .start(*graph, provider_, Value(contract::Array(n, Value(1))))
+        .value();
   };
   EXPECT_EQ(run_with(0).output.as_array().size(), 0u);
   EXPECT_EQ(run_with(agent::kFanOutMax).output.as_array().size(), agent::kFanOutMax);
@@ -442,7 +475,9 @@ flow:
   all: a(x=input[*])
   return: all
 )"}});
-  provider_.define("a", [](const Value&, const agent::CallScope&) { return answer(Value(std::string(1000, 'x'))); });
+  provider_.define("a", [](const Value&, const agent::CallScope&) {
+    return answer(Value(std::string(1000, 'x')));
+  });
   ASSERT_EQ(Executor(&journal(), clock_, {.n_threads = 1})
                 .start(*graph, provider_, Value(contract::Array(1000, Value(1))))
                 ->state,

@@ -10,7 +10,8 @@
 
 namespace consort::run {
 
-// {"graph": "<digest of agent file, contracts, prompts, nested agents>"} and the provider's own members.
+// {"graph": "<digest of agent file, contracts, prompts, nested agents>"} and the provider's own
+// members.
 contract::Value collect_pins(const agent::Graph& graph, const ComponentProvider& provider);
 
 struct PinDifference {
@@ -21,7 +22,8 @@ struct PinDifference {
 };
 
 // In the order of the recorded pins, then what is new. Objects are compared member by member.
-std::vector<PinDifference> compare_pins(const contract::Value& recorded, const contract::Value& now);
+std::vector<PinDifference> compare_pins(const contract::Value& recorded,
+                                        const contract::Value& now);
 
 // Error failed_precondition 7010 that names the first differences; `differences` is not empty.
 Error pins_changed(const std::string& run, const std::vector<PinDifference>& differences);

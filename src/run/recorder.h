@@ -1,8 +1,8 @@
 // Recorder: collects a run's events and makes them durable together.
 //
-// The scheduler adds events as it goes and flushes once before anything outside sees their values: several
-// completions and the starts that follow from them cost one fdatasync. Without a journal (`call`, replays) it
-// only numbers events for the listener, and does nothing when there is none.
+// The scheduler adds events as it goes and flushes once before anything outside sees their values:
+// several completions and the starts that follow from them cost one fdatasync. Without a journal
+// (`call`, replays) it only numbers events for the listener, and does nothing when there is none.
 #pragma once
 
 #include <functional>
@@ -28,8 +28,8 @@ class Recorder final {
   // False: nobody would read events, so their bodies need not be built.
   bool wanted() const { return journal_ != nullptr || listener_ != nullptr; }
   void add(store::EventKind kind, std::string step, contract::Value body);
-  // Blocks for one fdatasync if anything was added. After an error (those of Journal::append) the events
-  // are not in the journal and the run must stop.
+  // Blocks for one fdatasync if anything was added. After an error (those of Journal::append) the
+  // events are not in the journal and the run must stop.
   Result<void> flush();
 
  private:

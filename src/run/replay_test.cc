@@ -26,7 +26,8 @@ class ReplayTest : public ::testing::Test {
     journal_.reset();
     fs::remove_all(home_);
   }
-  fs::path home_ = fs::temp_directory_path() / ("consort_replay_test_" + std::to_string(::getpid()));
+  fs::path home_ =
+      fs::temp_directory_path() / ("consort_replay_test_" + std::to_string(::getpid()));
   ManualClock clock_{1764000000000};
   std::shared_ptr<const agent::Graph> graph_ = briefing_graph();
   TestProvider provider_;
@@ -52,8 +53,10 @@ TEST_F(ReplayTest, NamesTheStepWhereAChangedComponentBeginsToDiffer) {
   auto report = executor_->replay(run_, *graph_, provider_).value();
   EXPECT_FALSE(report.bit_equal());
   std::vector<std::string> begins, reached;
-  for (const ReplayDifference& d : report.differences) (d.input_equal ? begins : reached).push_back(d.step);
-  EXPECT_THAT(begins, testing::IsSupersetOf({"verdict/rules[0]", "verdict/rules[1]", "verdict/rules[2]"}));
+  for (const ReplayDifference& d : report.differences)
+    (d.input_equal ? begins : reached).push_back(d.step);
+  EXPECT_THAT(begins,
+              testing::IsSupersetOf({"verdict/rules[0]", "verdict/rules[1]", "verdict/rules[2]"}));
   EXPECT_THAT(reached, testing::IsSupersetOf({"verdict/out", "report#1", ""}));
   EXPECT_THAT(begins, testing::Not(testing::Contains("plan")));
 }
@@ -63,7 +66,8 @@ TEST_F(ReplayTest, NeedsASwapToRunWithOtherPins) {
   EXPECT_EQ(executor_->replay(run_, *graph_, provider_).error().number, 7010);
   auto report = executor_->replay(run_, *graph_, provider_, {.swaps = {"writer"}}).value();
   EXPECT_TRUE(report.bit_equal());
-  EXPECT_THAT(report.pins, testing::ElementsAre(PinDifference{"/components/writer", "\"1\"", "\"2\""}));
+  EXPECT_THAT(report.pins,
+              testing::ElementsAre(PinDifference{"/components/writer", "\"1\"", "\"2\""}));
 }
 
 TEST_F(ReplayTest, ReportsStepsThatAreNewOrGone) {
@@ -79,10 +83,13 @@ TEST_F(ReplayTest, ReportsStepsThatAreNewOrGone) {
 
 TEST_F(ReplayTest, DoesNotRepeatEffects) {
   int sent = 0;
-  provider_.define("planner", [&](const Value&, const agent::CallScope&) {
-    ++sent;
-    return answer(contract::parse_json(R"({"items":[{"topic":"a","n":1}]})").value());
-  }, tool::Effect::once);
+  provider_.define(
+      "planner",
+      [&](const Value&, const agent::CallScope&) {
+        ++sent;
+        return answer(contract::parse_json(R"({"items":[{"topic":"a","n":1}]})").value());
+      },
+      tool::Effect::once);
   auto run = executor_->start(*graph_, provider_, briefing_input())->run;
   auto report = executor_->replay(run, *graph_, provider_).value();
   EXPECT_TRUE(report.bit_equal());
@@ -93,7 +100,9 @@ TEST_F(ReplayTest, DoesNotRepeatEffects) {
 TEST_F(ReplayTest, RefusesARunThatHasNotEnded) {
   std::stop_source stop;
   stop.request_stop();
-  auto run = executor_->start(*graph_, provider_, briefing_input(), {.watch = {.stop = stop.get_token()}})->run;
+  auto run =
+      executor_->start(*graph_, provider_, briefing_input(), {.watch = {.stop = stop.get_token()}})
+          ->run;
   EXPECT_EQ(executor_->replay(run, *graph_, provider_).error().number, 7008);
 }
 

@@ -12,26 +12,26 @@
 namespace consort::run {
 
 struct StepResult {
-  std::string name;               // "findings[3]"
-  std::string component;          // Of the last attempt.
+  std::string name;       // "findings[3]"
+  std::string component;  // Of the last attempt.
   StepState state = StepState::started;
   int attempts = 0;
-  double start_ms = 0;            // Since the run's start.
-  double ms = 0;                  // From the first attempt's start to the last one's end.
-  agent::Usage usage;             // Of all attempts; empty for a nested agent (its steps have their own).
-  std::string digest;             // Completed: of the value. Empty in memory unless asked for.
-  std::string input_digest;       // Of the last attempt, likewise.
-  std::optional<Error> error;     // Failed: of the last attempt.
+  double start_ms = 0;  // Since the run's start.
+  double ms = 0;        // From the first attempt's start to the last one's end.
+  agent::Usage usage;   // Of all attempts; empty for a nested agent (its steps have their own).
+  std::string digest;   // Completed: of the value. Empty in memory unless asked for.
+  std::string input_digest;    // Of the last attempt, likewise.
+  std::optional<Error> error;  // Failed: of the last attempt.
 };
 
 struct RunResult {
   store::RunId run;
   store::RunState state = store::RunState::running;
-  contract::Value output;                // Completed only.
-  std::vector<StepResult> steps;         // In the order in which they were first started.
+  contract::Value output;         // Completed only.
+  std::vector<StepResult> steps;  // In the order in which they were first started.
   agent::Usage usage;
-  std::optional<Error> error;            // Failed, or why it waits.
-  bool interrupted = false;              // Waiting because of a stop request: exit code 130.
+  std::optional<Error> error;  // Failed, or why it waits.
+  bool interrupted = false;    // Waiting because of a stop request: exit code 130.
 
   // {"run","state","output","steps":[{"name","component","state","attempts","start_ms","ms","usage",
   // "error"?}],"usage","error"?}; docs/formats/run.md.

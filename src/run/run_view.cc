@@ -11,7 +11,8 @@ using contract::Value;
 using store::Event;
 using store::EventKind;
 
-constexpr std::array<std::string_view, 4> kStepStates = {"started", "completed", "failed", "skipped"};
+constexpr std::array<std::string_view, 4> kStepStates = {"started", "completed", "failed",
+                                                         "skipped"};
 
 int64_t int_or(const Value& value, std::string_view key, int64_t fallback) {
   const Value* member = value.find(key);
@@ -55,6 +56,7 @@ class Folder {
 
   Result<void> add(const Event& event) {
     event_ = &event;
+    if (event.seq != view_.n_events + 1) return damaged("an event is missing");
     if ((event.kind == EventKind::run_started) != (event.seq == 1)) {
       return damaged("run_started stands at the beginning and nowhere else");
     }
@@ -72,18 +74,23 @@ class Folder {
 
  private:
   tl::unexpected<Error> damaged(const std::string& what) const {
-    return fail(make_error(ErrorCode::corruption, 7001, "the journal's events do not fit together: " + what)
-                    .at(view_.run.text + "/" + std::to_string(event_->seq))
-                    .to_fix("restore the journal from a backup"));
+    return fail(
+        make_error(ErrorCode::corruption, 7001, "the journal's events do not fit together: " + what)
+            .at(view_.run.text + "/" + std::to_string(event_->seq))
+            .to_fix("restore the journal from a backup"));
   }
 
   Result<void> apply() {
     const Value& body = event_->body;
     switch (event_->kind) {
-      case EventKind::run_started: return begin();
-      case EventKind::step_started: return start_step();
-      case EventKind::step_completed: return complete_step();
-      case EventKind::step_failed: return fail_step();
+      case EventKind::run_started:
+        return begin();
+      case EventKind::step_started:
+        return start_step();
+      case EventKind::step_completed:
+        return complete_step();
+      case EventKind::step_failed:
+        return fail_step();
       case EventKind::step_skipped: {
         StepView& step = step_named(event_->step);
         step.state = StepState::skipped;
@@ -109,7 +116,8 @@ class Folder {
         CONSORT_ASSIGN(view_.error, error_from(error == nullptr ? Value() : *error));
         return {};
       }
-      case EventKind::run_cancelled: return {};
+      case EventKind::run_cancelled:
+        return {};
     }
     return {};
   }
@@ -234,8 +242,8 @@ Result<RunView> load_run(const store::Journal& journal, const store::RunId& run)
 }
 
 Value to_value(const Error& error) {
-  Value out = Value::object({{"code", traits(error.code).name}, {"number", error.number},
-                             {"message", error.message}});
+  Value out = Value::object(
+      {{"code", traits(error.code).name}, {"number", error.number}, {"message", error.message}});
   contract::Object& members = *out.get_object();
   if (!error.place.empty()) members.set("place", error.place);
   if (!error.value.empty()) members.set("value", error.value);
@@ -254,7 +262,8 @@ Result<Error> error_from(const Value& value) {
                  .value = value.string_or("value", ""),
                  .fix = value.string_or("fix", "")};
   }
-  return fail(make_error(ErrorCode::corruption, 7001, "a recorded error has an unknown code").got(code));
+  return fail(
+      make_error(ErrorCode::corruption, 7001, "a recorded error has an unknown code").got(code));
 }
 
 agent::Usage usage_from(const Value& value) {

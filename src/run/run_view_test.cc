@@ -15,7 +15,9 @@ using store::EventKind;
 
 // Events as JSON Lines: {"seq","kind","step","ms","body"}.
 std::vector<Event> read_events(const std::string& name) {
-  std::string text = read_file(std::string(CONSORT_SOURCE_DIR) + "/tests/golden/journals/" + name, 1 << 20).value();
+  std::string text =
+      read_file(std::string(CONSORT_SOURCE_DIR) + "/tests/golden/journals/" + name, 1 << 20)
+          .value();
   std::vector<Event> out;
   for (size_t at = 0; at < text.size();) {
     size_t end = text.find('\n', at);
@@ -50,7 +52,8 @@ TEST(RunView, FoldsARunOfFormatOneThatWasKilledAndResumed) {
   // printf '"two"' | sha256sum
   EXPECT_EQ(finding.digest, "b85d38dc71a8027700bebd3c30d39424852cf532883d88f0a0d992d3bf0eba9b");
   EXPECT_EQ(view.find("never")->state, StepState::skipped);
-  EXPECT_EQ(view.find("findings[0]")->attempts.size(), 1u) << "an interrupted attempt is made again";
+  EXPECT_EQ(view.find("findings[0]")->attempts.size(), 1u)
+      << "an interrupted attempt is made again";
   EXPECT_EQ(view.usage().output_tokens, 4 + 2 + 3);
   EXPECT_EQ(view.output.as_string(), "done");
 }
@@ -88,7 +91,8 @@ TEST(RunView, RefusesEventsThatDoNotFitTogether) {
 TEST(Trace, DrawsAWaterfallWithTokensTriesAndViolations) {
   RunView view = fold(kRun, read_events("format1_resumed.jsonl")).value();
   std::string text = trace_text(view, {.width = 100});
-  EXPECT_THAT(text, testing::HasSubstr("run r_01KAV9FT0004HMASW9NF6YY093  briefing@1.0.0  completed"));
+  EXPECT_THAT(text,
+              testing::HasSubstr("run r_01KAV9FT0004HMASW9NF6YY093  briefing@1.0.0  completed"));
   EXPECT_THAT(text, testing::HasSubstr("resumed 1 times"));
   EXPECT_THAT(text, testing::ContainsRegex("findings\\[1\\] +finder +=+ .* 2 tries 1 violations"));
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("\x1b")));

@@ -15,21 +15,21 @@ using store::EventKind;
 struct Scheduler::Level {
   Level(const agent::Graph& graph, Value input) : scope(graph, std::move(input)) {}
   Scope scope;
-  std::string prefix;                     // "verdict/"; empty for the root.
+  std::string prefix;  // "verdict/"; empty for the root.
   Level* parent = nullptr;
-  Call* caller = nullptr;                 // The parent's call that this level answers.
-  std::optional<Nanoseconds> deadline;    // Its own or an outer one, whichever is first.
+  Call* caller = nullptr;               // The parent's call that this level answers.
+  std::optional<Nanoseconds> deadline;  // Its own or an outer one, whichever is first.
   int64_t tokens_max = INT64_MAX;
   int64_t tokens_used = 0;
   bool done = false;
 };
 
 struct Scheduler::Call {
-  std::string name;                       // With all prefixes.
+  std::string name;  // With all prefixes.
   Level* level = nullptr;
   size_t step = 0;
   size_t element = 0;
-  const agent::Node* node = nullptr;      // The step's own.
+  const agent::Node* node = nullptr;  // The step's own.
   Value input;
   tool::Effect effect = tool::Effect::none;
   int attempt = 1;
@@ -80,7 +80,8 @@ bool spent_anything(const agent::Usage& usage) {
 }
 
 // What every end of an attempt carries; usage and calls only where there are any.
-contract::Object end_body(double ms, const agent::Usage& usage, const std::vector<agent::Call>& calls) {
+contract::Object end_body(double ms, const agent::Usage& usage,
+                          const std::vector<agent::Call>& calls) {
   contract::Object body;
   body.set("ms", ms_value(ms));
   if (spent_anything(usage)) body.set("usage", usage.to_value());
@@ -146,10 +147,10 @@ Result<void> Scheduler::drive() {
   if (error_) {
     recorder_.add(EventKind::run_failed, "", Value::object({{"error", to_value(*error_)}}));
   } else if (parked_) {
-    recorder_.add(EventKind::run_waiting, "",
-                  Value::object({{"reason", "needs_review"},
-                                 {"step", parked_->place},
-                                 {"error", to_value(*parked_)}}));
+    recorder_.add(
+        EventKind::run_waiting, "",
+        Value::object(
+            {{"reason", "needs_review"}, {"step", parked_->place}, {"error", to_value(*parked_)}}));
   } else if (interrupted_) {
     recorder_.add(EventKind::run_waiting, "", Value::object({{"reason", "interrupted"}}));
   }
@@ -181,7 +182,8 @@ void Scheduler::open_level(Level& level) {
       call->result.start_ms = since_start_ms(clock_.monotonic());
       calls_.push_back(std::move(call));
     }
-    for (size_t i = 0; i < opening.inputs.size() && !opening.skipped; ++i) begin_call(level, opening, i);
+    for (size_t i = 0; i < opening.inputs.size() && !opening.skipped; ++i)
+      begin_call(level, opening, i);
   }
   if (level.scope.finished()) finish_level(level);
 }
@@ -247,7 +249,8 @@ bool Scheduler::take_recorded(Call& call) {
     return false;
   }
   call.attempt = last.number;
-  if (step->attempts.size() > 1) call.previous = step->attempts[step->attempts.size() - 2].violations;
+  if (step->attempts.size() > 1)
+    call.previous = step->attempts[step->attempts.size() - 2].violations;
   return step->effect == tool::Effect::once && take_resolution(call);
 }
 
@@ -320,7 +323,8 @@ void Scheduler::finish_level(Level& level) {
 }
 
 void Scheduler::start_calls() {
-  while (!ready_.empty() && !stopping() && n_outstanding_ + static_cast<int>(starting_.size()) < pool_.n_threads()) {
+  while (!ready_.empty() && !stopping() &&
+         n_outstanding_ + static_cast<int>(starting_.size()) < pool_.n_threads()) {
     Call* call = ready_.front();
     ready_.pop_front();
     start_attempt(*call);
@@ -338,9 +342,10 @@ void Scheduler::start_attempt(Call& call) {
   call.result.component = call.plan.component;
   call.tokens_left = tokens_left(*call.level);
   if (call.tokens_left <= 0) {
-    return fail_run(make_error(ErrorCode::resource_exhausted, 7004, "the token budget is used up")
-                        .at(call.name)
-                        .to_fix("raise 'budget: {tokens: ...}' of the agent, or shorten its inputs"));
+    return fail_run(
+        make_error(ErrorCode::resource_exhausted, 7004, "the token budget is used up")
+            .at(call.name)
+            .to_fix("raise 'budget: {tokens: ...}' of the agent, or shorten its inputs"));
   }
   const agent::Graph& graph = call.level->scope.graph();
   call.component = provider_.find(graph, call.plan.component);
@@ -354,15 +359,18 @@ void Scheduler::start_attempt(Call& call) {
   auto fits = contract::check(*graph.nodes().at(call.plan.component).input, call.input);
   if (recorder_.wanted() || settings_.digests) call.result.input_digest = value_digest(call.input);
   if (recorder_.wanted()) {
-    Value body = Value::object({{"component", call.plan.component},
-                                {"attempt", call.attempt},
-                                {"seed", hex64(attempt_seed(settings_.seed, call.name, call.attempt))},
-                                {"input", call.result.input_digest}});
-    if (call.effect != tool::Effect::none) body.get_object()->set("effect", effect_name(call.effect));
+    Value body =
+        Value::object({{"component", call.plan.component},
+                       {"attempt", call.attempt},
+                       {"seed", hex64(attempt_seed(settings_.seed, call.name, call.attempt))},
+                       {"input", call.result.input_digest}});
+    if (call.effect != tool::Effect::none)
+      body.get_object()->set("effect", effect_name(call.effect));
     recorder_.add(EventKind::step_started, call.name, std::move(body));
   }
   if (!fits) {
-    Error error = std::move(fits).error().with_context("the input of '" + call.plan.component + "'");
+    Error error =
+        std::move(fits).error().with_context("the input of '" + call.plan.component + "'");
     return take_failure(call, Failure{.error = std::move(error)}, 0);
   }
   starting_.push_back(&call);
@@ -383,8 +391,10 @@ void Scheduler::dispatch() {
       returned_.notify_one();
     };
     // Handing the only call to another thread would cost two switches and gain nothing.
-    if (alone) work();
-    else pool_.submit(std::move(work));
+    if (alone)
+      work();
+    else
+      pool_.submit(std::move(work));
   }
 }
 
@@ -414,7 +424,8 @@ Scheduler::Return Scheduler::call_component(Call& call) const {
 void Scheduler::await_returns() {
   std::deque<Return> back;
   {
-    // The slices let a deadline pass even while a component ignores it; nothing depends on their length.
+    // The slices let a deadline pass even while a component ignores it; nothing depends on their
+    // length.
     std::unique_lock lock(returns_mutex_);
     while (returns_.empty()) {
       returned_.wait_for(lock, std::chrono::milliseconds(20));
@@ -431,23 +442,29 @@ void Scheduler::await_returns() {
   for (Return& each : back) {
     Call& call = *each.call;
     double ms = to_ms(each.ended - call.attempt_started);
-    if (each.outcome) take_outcome(call, std::move(*each.outcome), ms);
-    else take_failure(call, std::move(each.outcome).error(), ms);
+    if (each.outcome)
+      take_outcome(call, std::move(*each.outcome), ms);
+    else
+      take_failure(call, std::move(each.outcome).error(), ms);
   }
 }
 
 void Scheduler::take_outcome(Call& call, Outcome outcome, double ms) {
-  std::vector<contract::Violation> violations = contract::validate(*call.node->output, outcome.value);
+  std::vector<contract::Violation> violations =
+      contract::validate(*call.node->output, outcome.value);
   if (!violations.empty()) {
     const contract::Violation& v = violations.front();
     Error error = make_error(ErrorCode::contract_violation, 3001,
-                             "the output of '" + call.plan.component + "' does not match its contract: " + v.message)
+                             "the output of '" + call.plan.component +
+                                 "' does not match its contract: " + v.message)
                       .at(v.instance)
                       .got(contract::to_json(outcome.value));
     outcome.usage.violations += static_cast<int64_t>(violations.size());
-    agent::Call note{.kind = "check", .name = call.plan.component, .violations = std::move(violations)};
+    agent::Call note{
+        .kind = "check", .name = call.plan.component, .violations = std::move(violations)};
     outcome.calls.push_back(std::move(note));
-    return take_failure(call, Failure{std::move(error), outcome.usage, std::move(outcome.calls)}, ms);
+    return take_failure(call, Failure{std::move(error), outcome.usage, std::move(outcome.calls)},
+                        ms);
   }
   contract::Object body;
   if (recorder_.wanted()) body = end_body(ms, outcome.usage, outcome.calls);
@@ -460,8 +477,10 @@ void Scheduler::take_failure(Call& call, Failure failure, double ms) {
   const ErrorCode code = failure.error.code;
   call.result.usage += failure.usage;
   call.result.ms = to_ms(clock_.monotonic() - started_) - call.result.start_ms;
-  // Once a stop was requested a failure says nothing: the attempt is made again, under its number, when the
-  // run resumes. With an effect its start is on record and its end is not, which parks the run then.
+  // Once a stop was requested a failure says nothing: the attempt is made again, under its number,
+  // when the run resumes. With an effect its start is on record and its end is not, which parks the
+  // run then.
+  if (!stopping() && settings_.stop.stop_requested()) interrupted_ = true;
   if (interrupted_) return;
   spend(call.level, failure.usage);
   call.result.error = failure.error;
@@ -535,11 +554,11 @@ void Scheduler::check_limits() {
     if (level->done) continue;
     const agent::Definition& agent = level->scope.graph().definition();
     if (level->tokens_used > level->tokens_max) {
-      return fail_run(make_error(ErrorCode::resource_exhausted, 7004,
-                                 "agent '" + agent.name + "' has used " +
-                                     std::to_string(level->tokens_used) + " tokens of " +
-                                     std::to_string(level->tokens_max))
-                          .to_fix("raise 'budget: {tokens: ...}' of the agent, or shorten its inputs"));
+      return fail_run(
+          make_error(ErrorCode::resource_exhausted, 7004,
+                     "agent '" + agent.name + "' has used " + std::to_string(level->tokens_used) +
+                         " tokens of " + std::to_string(level->tokens_max))
+              .to_fix("raise 'budget: {tokens: ...}' of the agent, or shorten its inputs"));
     }
     if (!level->deadline) continue;
     if (now == Nanoseconds(0)) now = clock_.monotonic();

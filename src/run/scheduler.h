@@ -1,18 +1,19 @@
-// Scheduler: drives one run of a graph to its end. Private to this folder; executor.h is the way in.
+// Scheduler: drives one run of a graph to its end. Private to this folder; executor.h is the way
+// in.
 //
-// One thread (the caller's) decides and records; components run on a small pool, or on the caller's thread
-// when there is only one call to make. The order of work:
+// One thread (the caller's) decides and records; components run on a small pool, or on the caller's
+// thread when there is only one call to make. The order of work:
 //
 //   1. open every step whose values are there (scope.h);
 //   2. record completions and the starts that follow, in one append;
 //   3. only then call the components that were started;
 //   4. wait for at least one to return, and begin again.
 //
-// So a value is durable before any component, listener, or caller sees it, and a chain of steps costs one
-// fdatasync each. Which step returns first changes the order of events, never a value.
+// So a value is durable before any component, listener, or caller sees it, and a chain of steps
+// costs one fdatasync each. Which step returns first changes the order of events, never a value.
 //
-// With a recorded view (resume), calls that have completed are taken from it and settle at once; control
-// flow is derived again from values, so nothing else needs to be stored.
+// With a recorded view (resume), calls that have completed are taken from it and settle at once;
+// control flow is derived again from values, so nothing else needs to be stored.
 #pragma once
 
 #include <chrono>
@@ -40,14 +41,15 @@ namespace consort::run {
 struct SchedulerSettings {
   store::RunId run;
   uint64_t seed = 0;
-  std::optional<int64_t> deadline_ms;   // Of this process's share; what earlier ones used is taken off.
+  std::optional<int64_t>
+      deadline_ms;  // Of this process's share; what earlier ones used is taken off.
   std::optional<int64_t> tokens;
   std::stop_token stop;
   std::function<void(std::string_view step, std::string_view text)> on_text;
   int n_threads = 8;
-  bool digests = false;                 // Fill StepResult's digests even when nothing is recorded.
-  const RunView* recorded = nullptr;    // Resume: what is there already.
-  double offset_ms = 0;                 // Resume: time since the run's start.
+  bool digests = false;               // Fill StepResult's digests even when nothing is recorded.
+  const RunView* recorded = nullptr;  // Resume: what is there already.
+  double offset_ms = 0;               // Resume: time since the run's start.
   // Replay: calls with effects are not repeated but taken from here.
   const RunView* effects_from = nullptr;
   std::map<std::string, Resolution> resolutions;
@@ -62,8 +64,8 @@ class Scheduler final {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Once. A failed, parked, or interrupted run is a result; an Error is only a journal that cannot be
-  // written, and then the run is as its last durable event says.
+  // Once. A failed, parked, or interrupted run is a result; an Error is only a journal that cannot
+  // be written, and then the run is as its last durable event says.
   Result<RunResult> run(contract::Value input);
 
  private:
@@ -77,7 +79,7 @@ class Scheduler final {
   void open_steps();
   void open_level(Level& level);
   void begin_call(Level& level, const Opening& opening, size_t element);
-  bool take_recorded(Call& call);      // True if the call needs no component any more.
+  bool take_recorded(Call& call);  // True if the call needs no component any more.
   bool take_resolution(Call& call);
   void begin_nested(Call& call);
   void finish_level(Level& level);
@@ -111,22 +113,22 @@ class Scheduler final {
 
   std::vector<std::unique_ptr<Level>> levels_;
   std::vector<std::unique_ptr<Call>> calls_;
-  std::vector<Level*> to_open_;       // Levels in which something has settled.
-  std::deque<Call*> ready_;           // Want an attempt.
-  std::vector<Call*> starting_;       // Recorded as started, not yet called.
-  int n_outstanding_ = 0;             // Called, and what came back not yet taken.
+  std::vector<Level*> to_open_;  // Levels in which something has settled.
+  std::deque<Call*> ready_;      // Want an attempt.
+  std::vector<Call*> starting_;  // Recorded as started, not yet called.
+  int n_outstanding_ = 0;        // Called, and what came back not yet taken.
 
   contract::Value output_;
   bool finished_ = false;
-  std::optional<Error> error_;        // The run fails with this.
-  std::optional<Error> parked_;       // The run waits for a person because of this.
+  std::optional<Error> error_;   // The run fails with this.
+  std::optional<Error> parked_;  // The run waits for a person because of this.
   bool interrupted_ = false;
 
   std::stop_source stop_source_;
   std::mutex returns_mutex_;
   std::condition_variable returned_;
-  std::deque<Return> returns_;        // Guarded by returns_mutex_.
-  WorkerPool pool_;                   // Last: its threads end before what they use.
+  std::deque<Return> returns_;  // Guarded by returns_mutex_.
+  WorkerPool pool_;             // Last: its threads end before what they use.
 };
 
 }  // namespace consort::run

@@ -9,7 +9,10 @@ using agent::Expression;
 using contract::Value;
 
 Scope::Scope(const agent::Graph& graph, Value input)
-    : graph_(graph), input_(std::move(input)), steps_(graph.steps().size()), loops_(graph.loops().size()) {
+    : graph_(graph),
+      input_(std::move(input)),
+      steps_(graph.steps().size()),
+      loops_(graph.loops().size()) {
   for (size_t i = 0; i < steps_.size(); ++i) by_name_.emplace(graph.steps()[i].line.name, i);
   for (size_t i = 0; i < loops_.size(); ++i) {
     auto first = by_name_.find(graph.loops()[i].redo);
@@ -161,8 +164,9 @@ Value Scope::result() const { return evaluate(graph_.definition().result, lookup
 std::string Scope::name_of(const Opening& opening, size_t element) const {
   const agent::Step& line = graph_.steps()[opening.step];
   std::string out = line.line.name;
-  if (line.fan_out && element < opening.inputs.size()) out += "[" + std::to_string(element) + "]";
-  if (opening.execution > 0) out += "#" + std::to_string(opening.execution);
+  if (line.fan_out && element < opening.inputs.size())
+    out.append("[").append(std::to_string(element)).append("]");
+  if (opening.execution > 0) out.append("#").append(std::to_string(opening.execution));
   return out;
 }
 

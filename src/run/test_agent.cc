@@ -104,6 +104,8 @@ Finding: {type: object, properties: {text: {type: string}, score: {type: integer
           additionalProperties: false}
 Report: {type: object, properties: {lines: {type: array, items: {type: string}}, note: {type: string}},
          required: [lines, note], additionalProperties: false}
+Checked: {type: object, properties: {report: {$ref: "#/$defs/Report"}}, required: [report],
+          additionalProperties: false}
 Verdict: {type: object, properties: {ok: {type: boolean}, issues: {type: array, items: {type: string}}},
           required: [ok, issues], additionalProperties: false}
 )yaml"},
@@ -129,7 +131,7 @@ flow:
 )yaml"},
                       {"checker.yaml", R"yaml(
 consort: 1
-agent: {name: checker, version: 1.0.0, in: {report: Report}, out: Verdict}
+agent: {name: checker, version: 1.0.0, in: Checked, out: Verdict}
 contracts: [contracts.yaml]
 tools: {calc: {builtin: calculate}}
 components:
@@ -149,26 +151,32 @@ void define_briefing(TestProvider& provider) {
     for (const Value& topic : input.find("brief")->find("topics")->as_array()) {
       items.push_back(Value::object({{"topic", topic}, {"n", ++n}}));
     }
-    return answer(Value::object({{"items", std::move(items)}}), {.prompt_tokens = 10, .output_tokens = 5});
+    return answer(Value::object({{"items", std::move(items)}}),
+                  {.prompt_tokens = 10, .output_tokens = 5});
   });
   // The second item's first attempt breaks the contract; its repair is told how.
   provider.define("finder", [](const Value& input, const agent::CallScope& scope) {
     int64_t n = *input.find("n")->as_number().as_int64();
     if (n == 2 && scope.attempt == 1) return answer(Value::object({{"text", 5}, {"score", 1}}));
     std::string text = input.find("topic")->as_string() + " " + std::to_string(scope.seed % 1000);
-    if (!scope.previous_violations.empty()) text += " after " + scope.previous_violations[0].instance;
-    return answer(Value::object({{"text", text}, {"score", n}}), {.prompt_tokens = 20, .output_tokens = 7});
+    if (!scope.previous_violations.empty())
+      text += " after " + scope.previous_violations[0].instance;
+    return answer(Value::object({{"text", text}, {"score", n}}),
+                  {.prompt_tokens = 20, .output_tokens = 7});
   });
   provider.define("writer", [](const Value& input, const agent::CallScope& scope) {
     contract::Array lines;
-    for (const Value& finding : input.find("findings")->as_array()) lines.push_back(*finding.find("text"));
+    for (const Value& finding : input.find("findings")->as_array())
+      lines.push_back(*finding.find("text"));
     const Value* critique = input.find("critique");
     std::string note = critique == nullptr ? "draft" : "fixed " + contract::to_json(*critique);
     note += " " + scope.step;
-    return answer(Value::object({{"lines", std::move(lines)}, {"note", note}}), {.output_tokens = 30});
+    return answer(Value::object({{"lines", std::move(lines)}, {"note", note}}),
+                  {.output_tokens = 30});
   });
   provider.define("rule", [](const Value& input, const agent::CallScope& scope) {
-    return answer(Value::object({{"bad", input.find("line")->as_string().substr(0, 3) + scope.step.substr(0, 9)}}));
+    return answer(Value::object(
+        {{"bad", input.find("line")->as_string().substr(0, 3) + scope.step.substr(0, 9)}}));
   });
   // Content with the second revision.
   provider.define("judge", [](const Value& input, const agent::CallScope&) {

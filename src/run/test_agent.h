@@ -1,5 +1,5 @@
-// TestAgent: a real graph, built from YAML by the real builder, over components that are plain functions.
-// For tests and benchmarks of this folder; linked into nothing else.
+// TestAgent: a real graph, built from YAML by the real builder, over components that are plain
+// functions. For tests and benchmarks of this folder; linked into nothing else.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,8 @@
 namespace consort::run {
 
 using TestCall = tl::expected<agent::Outcome, agent::Failure>;
-using TestFunction = std::function<TestCall(const contract::Value& input, const agent::CallScope& scope)>;
+using TestFunction =
+    std::function<TestCall(const contract::Value& input, const agent::CallScope& scope)>;
 
 // Outcome of a plain value.
 TestCall answer(contract::Value value, agent::Usage usage = {});
@@ -27,7 +28,9 @@ class TestProvider final : public ComponentProvider {
   TestProvider();
   ~TestProvider() override;
   void define(std::string name, TestFunction function, tool::Effect effect = tool::Effect::none);
-  void pin(std::string name, contract::Value value) { pins_.set(std::move(name), std::move(value)); }
+  void pin(std::string name, contract::Value value) {
+    pins_.set(std::move(name), std::move(value));
+  }
 
   agent::Component* find(const agent::Graph& graph, const std::string& node) override;
   contract::Value pins() const override { return contract::Value(pins_); }
@@ -47,11 +50,12 @@ class TestProvider final : public ComponentProvider {
   std::vector<std::string> calls_;
 };
 
-// Builds an agent from files (name -> content; "agent.yaml" is the root). CONSORT_CHECKs that it builds.
+// Builds an agent from files (name -> content; "agent.yaml" is the root). CONSORT_CHECKs that it
+// builds.
 std::shared_ptr<const agent::Graph> build_graph(const std::map<std::string, std::string>& files);
 
-// The agent of the fault tests: a plan of three topics, a fan-out with a flaky component, a nested checker,
-// and a redo loop that ends in the second round.
+// The agent of the fault tests: a plan of three topics, a fan-out with a flaky component, a nested
+// checker, and a redo loop that ends in the second round.
 std::shared_ptr<const agent::Graph> briefing_graph();
 void define_briefing(TestProvider& provider);
 contract::Value briefing_input();

@@ -15,7 +15,8 @@ void WorkerPool::submit(std::function<void()> task) {
   {
     std::lock_guard guard(mutex_);
     tasks_.push_back(std::move(task));
-    grow = static_cast<int>(tasks_.size()) > n_idle_ && static_cast<int>(threads_.size()) < n_threads_;
+    grow =
+        static_cast<int>(tasks_.size()) > n_idle_ && static_cast<int>(threads_.size()) < n_threads_;
   }
   if (grow) threads_.emplace_back([this] { work(); });
   wake_.notify_one();

@@ -1,7 +1,8 @@
 // WorkerPool: a few threads that run blocking calls of components.
 //
-// Threads are started when the first task comes: a run whose steps follow one another never has any. The
-// number of tasks is bounded by the caller (the scheduler submits no more than it has threads).
+// Threads are started when the first task comes: a run whose steps follow one another never has
+// any. The number of tasks is bounded by the caller (the scheduler submits no more than it has
+// threads).
 //
 // Not for: pieces of a computation (base/thread_pool.h).
 #pragma once
