@@ -1,39 +1,21 @@
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "engine/state.h"
-#include "model/adapter_file.h"
 
 namespace consort::engine {
 namespace {
 
-Error invalid(std::string message, std::string_view value, std::string fix) {
-  return make_error(ErrorCode::invalid_argument, 4108, std::move(message))
-      .got(value)
-      .to_fix(std::move(fix));
-}
-
-Error over_budget(const ByteBudget& budget, uint64_t bytes) {
-  return make_error(ErrorCode::resource_exhausted, 4101, "loading goes beyond the memory budget")
-      .got(std::to_string((budget.used() + bytes) >> 20) + " MiB of " +
-           std::to_string(budget.max() >> 20) + " MiB")
-      .to_fix("raise memory_bytes_max, or unload a model");
-}
-
-Result<std::string> render_chat(const LoadedModel& model, std::span<const Message> messages) {
-  if (!model.chat_template) {
-    return fail(make_error(ErrorCode::failed_precondition, 4113, "the model has no chat template")
-                    .got(model.info.name)
-                    .to_fix("give a raw prompt, or use an instruct model"));
+// A message that spells a control token must not become one: a zero-width space breaks it up.
+std::string defused(const LoadedModel& model, std::string content) {
+  for (const std::string& control : model.control_texts) {
+    for (size_t at = 0; (at = content.find(control, at)) != std::string::npos; at += 4) {
+      content.insert(at + 1, "\u200b");
+    }
   }
-  contract::Array list;
-  for (const Message& m : messages) {
-    list.push_back(contract::Value::object({{"role", m.role}, {"content", m.content}}));
-  }
-  return model.chat_template->render(contract::Value(std::move(list)), true);
+  return content;
 }
 
 // The prompt's text and ids. A raw prompt counts as rendered by this program.
@@ -54,7 +36,8 @@ Result<std::vector<int32_t>> read_prompt(const LoadedModel& model,
   CONSORT_ASSIGN(std::vector<int32_t> ids,
                  model.tokenizer->encode(
                      *rendered, {.add_special = prompt.has_value(), .parse_special = true}));
-  if (ids.empty()) return fail(invalid("the prompt is empty", "", "give at least one character"));
+  if (ids.empty())
+    return fail(invalid_request("the prompt is empty", "", "give at least one character"));
   return ids;
 }
 
@@ -87,6 +70,26 @@ Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, s
 
 }  // namespace
 
+Error invalid_request(std::string message, std::string_view value, std::string fix) {
+  return make_error(ErrorCode::invalid_argument, 4108, std::move(message))
+      .got(value)
+      .to_fix(std::move(fix));
+}
+
+Result<std::string> render_chat(const LoadedModel& model, std::span<const Message> messages) {
+  if (!model.chat_template) {
+    return fail(make_error(ErrorCode::failed_precondition, 4113, "the model has no chat template")
+                    .got(model.info.name)
+                    .to_fix("give a raw prompt, or use an instruct model"));
+  }
+  contract::Array list;
+  for (const Message& m : messages) {
+    list.push_back(
+        contract::Value::object({{"role", m.role}, {"content", defused(model, m.content)}}));
+  }
+  return model.chat_template->render(contract::Value(std::move(list)), true);
+}
+
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Engine::~Engine() {
@@ -101,8 +104,8 @@ Engine::~Engine() {
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, const Clock& clock) {
   if (options.batch_max < 1 || options.batch_max > 1024 || options.queue_max < 1 ||
       options.n_threads < 0 || options.n_threads > 256) {
-    return fail(invalid("an engine option is out of range", "",
-                        "batch_max 1 to 1024, queue_max from 1, n_threads 0 to 256"));
+    return fail(invalid_request("an engine option is out of range", "",
+                                "batch_max 1 to 1024, queue_max from 1, n_threads 0 to 256"));
   }
   CONSORT_ASSIGN(const tensor::Isa isa, tensor::choose_isa());
   auto state = std::make_unique<State>(options, clock, tensor::kernels(isa));
@@ -150,185 +153,6 @@ Result<std::shared_ptr<const LoadedAdapter>> Engine::State::find_adapter(
   return at->second;
 }
 
-Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::path& path) {
-  auto made = std::make_shared<LoadedModel>(state_->budget);
-  made->info.name = name;
-  if (std::filesystem::is_directory(path)) {
-    CONSORT_ASSIGN(made->encoder, model::Encoder::load(path));
-    CONSORT_ASSIGN(made->tokenizer, model::load_wordpiece(path));
-    const model::EncoderConfig& c = made->encoder->config();
-    if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
-      return fail(
-          make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
-              .at(path.string()));
-    }
-    made->info = {.name = name,
-                  .digest = made->encoder->digest(),
-                  .architecture = "bert",
-                  .n_ctx = c.tokens_max,
-                  .n_embd = c.n_embd,
-                  .n_vocab = c.n_vocab,
-                  .resident_bytes = made->encoder->resident_bytes(),
-                  .is_encoder = true};
-  } else {
-    CONSORT_ASSIGN(const auto file, model::GgufFile::open(path));
-    CONSORT_ASSIGN(made->decoder, model::Decoder::load(*file, state_->options.n_threads));
-    CONSORT_ASSIGN(made->tokenizer, model::load_tokenizer(*file));
-    const model::DecoderConfig& c = made->decoder->config();
-    if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
-      return fail(
-          make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
-              .at(path.string()));
-    }
-    if (file->has("tokenizer.chat_template")) {
-      CONSORT_ASSIGN(const std::string_view text, file->get_string("tokenizer.chat_template"));
-      const model::SpecialTokens& special = made->tokenizer->special();
-      const auto piece = [&](int32_t id) {
-        return id < 0 ? std::string() : std::string(made->tokenizer->piece(id));
-      };
-      CONSORT_ASSIGN(made->chat_template,
-                     model::ChatTemplate::parse(text, piece(special.bos), piece(special.eos)));
-    }
-    made->info = {.name = name,
-                  .digest = file->digest(),
-                  .architecture = c.architecture,
-                  .n_ctx = c.n_ctx,
-                  .n_embd = c.n_embd,
-                  .n_vocab = c.n_vocab,
-                  .resident_bytes = made->decoder->resident_bytes(),
-                  .is_encoder = false};
-    made->n_head = c.n_head;
-    made->n_head_kv = c.n_head_kv;
-  }
-  std::lock_guard lock(state_->mutex);
-  if (const auto at = state_->models.find(name); at != state_->models.end()) {
-    if (at->second->info.digest == made->info.digest) return at->second->info;
-    return fail(
-        make_error(ErrorCode::already_exists, 4115, "another model is loaded under this name")
-            .got(name)
-            .to_fix("unload it first"));
-  }
-  if (!state_->budget.try_add(made->info.resident_bytes))
-    return fail(over_budget(state_->budget, made->info.resident_bytes));
-  made->charged = made->info.resident_bytes;
-  state_->models[name] = made;
-  return made->info;
-}
-
-Result<void> Engine::unload_model(std::string_view name) {
-  std::shared_ptr<LoadedModel> gone;
-  std::lock_guard lock(state_->mutex);
-  const auto at = state_->models.find(name);
-  if (at == state_->models.end())
-    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
-  if (at->second.use_count() > 1) {
-    return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use")
-                    .got(name)
-                    .to_fix("wait for its requests to end"));
-  }
-  gone = std::move(at->second);
-  state_->models.erase(at);
-  return {};
-}
-
-Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view model_name,
-                                         const std::filesystem::path& path) {
-  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
-  const auto refuse = [&](std::string message, std::string_view value) {
-    return fail(make_error(ErrorCode::failed_precondition, 4106, std::move(message))
-                    .at(path.string())
-                    .got(value)
-                    .to_fix("load the adapter on the base model that it was trained for"));
-  };
-  if (!model->decoder) return refuse("adapters for encoders are not supported", model_name);
-  if (name.empty()) return fail(invalid("an adapter needs a name", "", "give a name"));
-  CONSORT_ASSIGN(
-      const model::AdapterFile file,
-      model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture,
-                                                     .n_head = model->n_head,
-                                                     .n_head_kv = model->n_head_kv}));
-  if (file.base_sha256 && *file.base_sha256 != model->info.digest) {
-    return refuse("the adapter names another base", file.base_sha256->hex());
-  }
-  if (!file.invocation_tokens.empty()) {
-    return fail(make_error(ErrorCode::unsupported, 4111,
-                           "activated adapters (invocation tokens) are not implemented")
-                    .at(path.string())
-                    .to_fix("train the adapter as plain LoRA"));
-  }
-  auto made = std::make_shared<LoadedAdapter>();
-  Result<std::unique_ptr<const model::DecoderAdapter>> bound =
-      model::DecoderAdapter::bind(*model->decoder, file);
-  if (!bound) return fail(std::move(bound).error().at(path.string()));
-  made->weights = std::move(*bound);
-  made->info = {.name = name,
-                .model = std::string(model_name),
-                .digest = file.digest,
-                .rank = file.rank,
-                .resident_bytes = made->weights->resident_bytes()};
-  {
-    std::lock_guard lock(state_->mutex);
-    if (const auto at = model->adapters.find(name); at != model->adapters.end()) {
-      if (at->second->info.digest == made->info.digest) return at->second->info;
-      return fail(
-          make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
-              .got(name)
-              .to_fix("unload it first"));
-    }
-    made->id = state_->next_adapter_id++;
-  }
-  // The probe: an adapter that changes nothing is not the adapter that someone meant.
-  const auto probe =
-      [&](const std::shared_ptr<const LoadedAdapter>& adapter) -> Result<std::vector<float>> {
-    Task task;
-    task.kind = Task::Kind::logits;
-    task.model = model;
-    task.adapter = adapter;
-    for (int i = 0; i < 4; ++i) task.prompt.push_back((i * 7919 + 17) % model->info.n_vocab);
-    task.logits.resize(task.prompt.size() * static_cast<size_t>(model->info.n_vocab));
-    CONSORT_TRY(state_->submit(task));
-    return std::move(task.logits);
-  };
-  CONSORT_ASSIGN(const std::vector<float> without, probe(nullptr));
-  CONSORT_ASSIGN(const std::vector<float> with, probe(made));
-  if (without == with) return refuse("the adapter does not change the model's logits", name);
-  for (const float v : with) {
-    if (!std::isfinite(v)) return refuse("the adapter makes the model's logits infinite", name);
-  }
-  std::lock_guard lock(state_->mutex);
-  if (model->adapters.contains(name)) {
-    return fail(
-        make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
-            .got(name)
-            .to_fix("unload it first"));
-  }
-  if (!state_->budget.try_add(made->info.resident_bytes))
-    return fail(over_budget(state_->budget, made->info.resident_bytes));
-  model->charged += made->info.resident_bytes;
-  model->adapters[name] = made;
-  return made->info;
-}
-
-Result<void> Engine::unload_adapter(std::string_view name, std::string_view model_name) {
-  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
-  std::lock_guard lock(state_->mutex);
-  const auto at = model->adapters.find(name);
-  if (at == model->adapters.end())
-    return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
-                    .got(name));
-  if (at->second.use_count() > 1) {
-    return fail(make_error(ErrorCode::failed_precondition, 4105, "the adapter is in use")
-                    .got(name)
-                    .to_fix("wait for its requests to end"));
-  }
-  state_->budget.remove(at->second->info.resident_bytes);
-  model->charged -= at->second->info.resident_bytes;
-  state_->forgotten.emplace_back(model, at->second->id);
-  model->adapters.erase(at);
-  state_->wake.notify_one();
-  return {};
-}
-
 std::vector<ModelInfo> Engine::models() const {
   std::lock_guard lock(state_->mutex);
   std::vector<ModelInfo> out;
@@ -354,15 +178,15 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
   if (request.max_tokens < 1)
-    return fail(invalid("max_tokens must be at least 1", std::to_string(request.max_tokens),
-                        "raise max_tokens"));
+    return fail(invalid_request("max_tokens must be at least 1", std::to_string(request.max_tokens),
+                                "raise max_tokens"));
   if (!(request.sampling.temperature >= 0 && request.sampling.temperature <= 100) ||
       !(request.sampling.top_p > 0 && request.sampling.top_p <= 1)) {
-    return fail(invalid("a sampling setting is out of range", "",
-                        "temperature 0 to 100, top_p above 0 to 1"));
+    return fail(invalid_request("a sampling setting is out of range", "",
+                                "temperature 0 to 100, top_p above 0 to 1"));
   }
   for (const std::string& stop : request.stop) {
-    if (stop.empty()) return fail(invalid("a stop string is empty", "", "remove it"));
+    if (stop.empty()) return fail(invalid_request("a stop string is empty", "", "remove it"));
   }
   CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt,
                                           &task.generation.rendered_prompt));
@@ -372,9 +196,9 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
     CONSORT_ASSIGN(const auto words, vocabulary(*task.model, state_->mutex));
     CONSORT_ASSIGN(const auto compiled, mask::compile(request.schema, words, request.mask_options));
     if (const int least = mask::shortest_tokens(*compiled); least > request.max_tokens) {
-      return fail(invalid("max_tokens is less than the shortest value of the schema needs",
-                          std::to_string(request.max_tokens),
-                          "raise max_tokens to at least " + std::to_string(least)));
+      return fail(invalid_request("max_tokens is less than the shortest value of the schema needs",
+                                  std::to_string(request.max_tokens),
+                                  "raise max_tokens to at least " + std::to_string(least)));
     }
     task.matcher.emplace(compiled);
   }
@@ -391,15 +215,15 @@ Result<Scores> Engine::score(const ScoreRequest& request) {
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
   if (request.continuations.empty() || request.continuations.size() > 255) {
-    return fail(invalid("between 1 and 255 continuations can be scored",
-                        std::to_string(request.continuations.size()), "split the request"));
+    return fail(invalid_request("between 1 and 255 continuations can be scored",
+                                std::to_string(request.continuations.size()), "split the request"));
   }
   CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt,
                                           &task.scores.rendered_prompt));
   size_t longest = 0;
   for (const std::string& text : request.continuations) {
     CONSORT_ASSIGN(std::vector<int32_t> ids, task.model->tokenizer->encode(text));
-    if (ids.empty()) return fail(invalid("a continuation is empty", text, "remove it"));
+    if (ids.empty()) return fail(invalid_request("a continuation is empty", text, "remove it"));
     longest = std::max(longest, ids.size());
     task.scores.scores.push_back({.log_prob = 0, .n_tokens = static_cast<int>(ids.size())});
     task.continuations.push_back(std::move(ids));
@@ -459,11 +283,12 @@ Result<std::vector<float>> Engine::logits(std::string_view model, std::string_vi
   CONSORT_ASSIGN(task.model, state_->find_model(model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, adapter));
   if (!task.model->decoder || tokens.empty())
-    return fail(invalid("logits need a decoder and at least one token", model, "name a decoder"));
+    return fail(
+        invalid_request("logits need a decoder and at least one token", model, "name a decoder"));
   for (const int32_t t : tokens) {
     if (t < 0 || t >= task.model->info.n_vocab)
-      return fail(invalid("a token id is outside the vocabulary", std::to_string(t),
-                          "use ids of this model's tokenizer"));
+      return fail(invalid_request("a token id is outside the vocabulary", std::to_string(t),
+                                  "use ids of this model's tokenizer"));
   }
   CONSORT_TRY(check_length(*task.model, tokens.size(), 0));
   task.prompt.assign(tokens.begin(), tokens.end());

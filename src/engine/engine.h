@@ -1,7 +1,8 @@
 // Engine: hosts models and adapters in one process, decodes many sequences in one batch.
 //
-// One thread owns the batch; callers wait on their own request. Every row of a batch may name another
-// adapter. A sequence's logits do not depend on its neighbours (one reduction order for every batch size).
+// One thread owns the batch; callers wait on their own request. Every row of a batch may name
+// another adapter. A sequence's logits do not depend on its neighbours (one reduction order for
+// every batch size).
 //
 // Not here: prompts' meaning (agent), schemas (contract), files' formats (model).
 #pragma once
@@ -25,20 +26,20 @@
 namespace consort::engine {
 
 struct Message {
-  std::string role;     // "system", "user", "assistant"
+  std::string role;  // "system", "user", "assistant"
   std::string content;
 };
 
 struct EngineOptions {
-  int n_threads = 0;                       // 0 = all cores.
+  int n_threads = 0;                          // 0 = all cores.
   uint64_t memory_bytes_max = 1200ull << 20;  // Models + adapters + KV. Overflow is an error, 4101.
-  int batch_max = 32;                      // Sequences decoded together.
-  int queue_max = 256;                     // Waiting requests; one more is resource_exhausted 4102.
+  int batch_max = 32;                         // Sequences decoded together.
+  int queue_max = 256;  // Waiting requests; one more is resource_exhausted 4102.
 };
 
 struct ModelInfo {
-  std::string name;        // "smollm2-135m:q4_1"
-  Digest digest;           // Of the file.
+  std::string name;          // "smollm2-135m:q4_1"
+  Digest digest;             // Of the file.
   std::string architecture;  // "llama", "bert"
   int n_ctx = 0;
   int n_embd = 0;
@@ -64,18 +65,19 @@ struct Sampling {
 
 struct GenerateRequest {
   std::string model;
-  std::string adapter;              // Empty = the base.
-  std::vector<Message> messages;    // Rendered with the file's chat template; or
+  std::string adapter;            // Empty = the base.
+  std::vector<Message> messages;  // Rendered with the file's chat template (a control token that a
+                                  // message spells is broken up by a zero-width space); or
   std::optional<std::string> prompt;  // raw text, used as it is (special tokens parsed).
   int max_tokens = 256;
   Sampling sampling;
-  std::vector<std::string> stop;    // Cut before the first of these.
+  std::vector<std::string> stop;                   // Cut before the first of these.
   std::shared_ptr<const contract::Schema> schema;  // Set: output is one JSON value of it, by mask.
   mask::MaskOptions mask_options;
   // Called on the engine's thread with each new piece of text (valid UTF-8). Must not block.
   std::function<void(std::string_view)> on_text;
-  std::stop_token stop_token;                  // Cancelled: error `cancelled` 4103.
-  std::optional<Nanoseconds> deadline;         // On the engine's clock: deadline_exceeded 4104.
+  std::stop_token stop_token;           // Cancelled: error `cancelled` 4103.
+  std::optional<Nanoseconds> deadline;  // On the engine's clock: deadline_exceeded 4104.
 };
 
 enum class FinishReason { stop, length };  // `length` never with a schema.
@@ -84,9 +86,9 @@ struct Generation {
   std::string text;
   std::vector<int32_t> tokens;
   FinishReason finish = FinishReason::stop;
-  std::string rendered_prompt;   // What the model read, for the trace.
+  std::string rendered_prompt;  // What the model read, for the trace.
   int prompt_tokens = 0;
-  int cached_tokens = 0;         // Of the prompt, taken from the prefix cache.
+  int cached_tokens = 0;  // Of the prompt, taken from the prefix cache.
   double prefill_ms = 0;
   double decode_ms = 0;
   double first_token_ms = 0;
@@ -125,19 +127,22 @@ class Engine final {
   // Errors: not_found, corruption (3xxx of model), 4101 over budget with what to raise.
   Result<ModelInfo> load_model(std::string name, const std::filesystem::path& path);
   Result<void> unload_model(std::string_view name);  // failed_precondition 4105 while in use.
-  // GGUF LoRA or PEFT folder. Refused 4106 when it names another base, a tensor does not bind, or a probe's
-  // logits do not change.
+  // GGUF LoRA or PEFT folder; activated adapters are unsupported 4111. Refused 4106 when it names
+  // another base, a tensor does not bind, or a probe's logits do not change.
   Result<AdapterInfo> load_adapter(std::string name, std::string_view model,
                                    const std::filesystem::path& path);
   Result<void> unload_adapter(std::string_view name, std::string_view model);
   std::vector<ModelInfo> models() const;
   std::vector<AdapterInfo> adapters() const;
 
-  // Prompt longer than the context less max_tokens: resource_exhausted 4107, never cut.
+  // Prompt longer than the context less max_tokens: resource_exhausted 4107, never cut. Also: 4102
+  // queue full, 4103 cancelled, 4104 deadline, 4108 a field out of range (max_tokens below the
+  // schema's shortest value among them), 4109 model and 4110 adapter not loaded, 4113 model of the
+  // wrong kind, those of mask.h for a schema.
   Result<Generation> generate(const GenerateRequest& request);
   Result<Scores> score(const ScoreRequest& request);
-  // [texts.size()][n_embd] f32, L2-normalised. Texts past the model's max length are cut at it as the
-  // reference does (MiniLM: 256 tokens). Batched inside by length.
+  // [texts.size()][n_embd] f32, L2-normalised. Texts past the model's max length are cut at it as
+  // the reference does (MiniLM: 256 tokens). Batched inside by length.
   Result<std::vector<std::vector<float>>> embed(std::string_view model,
                                                 std::span<const std::string> texts,
                                                 std::stop_token stop = {});

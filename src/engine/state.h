@@ -36,6 +36,7 @@ struct LoadedModel {
   std::unique_ptr<const model::Encoder> encoder;
   std::unique_ptr<const model::Tokenizer> tokenizer;
   std::unique_ptr<const model::ChatTemplate> chat_template;  // Null when the file has none.
+  std::vector<std::string> control_texts;                    // "<|im_end|>" and its like.
   std::shared_ptr<const mask::Vocabulary> vocabulary;        // Made at the first masked request.
   std::map<std::string, std::shared_ptr<const LoadedAdapter>, std::less<>> adapters;
   // Of the engine's thread.
@@ -96,6 +97,16 @@ struct Sequence {
   size_t next_text = 0;
   bool finished = false;
 };
+
+constexpr int kScoreRows = 64;  // Continuation rows of one step.
+
+inline int pages_for(int n_tokens) {
+  return (n_tokens + tensor::kPageTokens - 1) / tensor::kPageTokens;
+}
+Error budget_spent(const ByteBudget& budget);                                         // 4101
+Error invalid_request(std::string message, std::string_view value, std::string fix);  // 4108
+// Messages as the model's own chat template writes them, ready for its answer.
+Result<std::string> render_chat(const LoadedModel& model, std::span<const Message> messages);
 
 struct Engine::State {
   State(const EngineOptions& o, const Clock& c, const tensor::Kernels& k)

@@ -1,0 +1,203 @@
+// Models and adapters in and out. Reading and packing run on the caller's thread, so others decode
+// on.
+#include <cmath>
+
+#include "engine/state.h"
+#include "model/adapter_file.h"
+
+namespace consort::engine {
+namespace {
+
+Error over_budget(const ByteBudget& budget, uint64_t bytes) {
+  return make_error(ErrorCode::resource_exhausted, 4101, "loading goes beyond the memory budget")
+      .got(std::to_string((budget.used() + bytes) >> 20) + " MiB of " +
+           std::to_string(budget.max() >> 20) + " MiB")
+      .to_fix("raise memory_bytes_max, or unload a model");
+}
+
+}  // namespace
+
+Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::path& path) {
+  auto made = std::make_shared<LoadedModel>(state_->budget);
+  made->info.name = name;
+  if (std::filesystem::is_directory(path)) {
+    CONSORT_ASSIGN(made->encoder, model::Encoder::load(path));
+    CONSORT_ASSIGN(made->tokenizer, model::load_wordpiece(path));
+    const model::EncoderConfig& c = made->encoder->config();
+    if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
+      return fail(
+          make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
+              .at(path.string()));
+    }
+    made->info = {.name = name,
+                  .digest = made->encoder->digest(),
+                  .architecture = "bert",
+                  .n_ctx = c.tokens_max,
+                  .n_embd = c.n_embd,
+                  .n_vocab = c.n_vocab,
+                  .resident_bytes = made->encoder->resident_bytes(),
+                  .is_encoder = true};
+  } else {
+    CONSORT_ASSIGN(const auto file, model::GgufFile::open(path));
+    CONSORT_ASSIGN(made->decoder, model::Decoder::load(*file, state_->options.n_threads));
+    CONSORT_ASSIGN(made->tokenizer, model::load_tokenizer(*file));
+    const model::DecoderConfig& c = made->decoder->config();
+    if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
+      return fail(
+          make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
+              .at(path.string()));
+    }
+    for (int32_t t = 0; t < static_cast<int32_t>(made->tokenizer->n_vocab()); ++t) {
+      if (!made->tokenizer->is_special(t) || made->tokenizer->piece(t).size() < 2) continue;
+      made->control_texts.emplace_back(made->tokenizer->piece(t));
+    }
+    if (file->has("tokenizer.chat_template")) {
+      CONSORT_ASSIGN(const std::string_view text, file->get_string("tokenizer.chat_template"));
+      const model::SpecialTokens& special = made->tokenizer->special();
+      const auto piece = [&](int32_t id) {
+        return id < 0 ? std::string() : std::string(made->tokenizer->piece(id));
+      };
+      CONSORT_ASSIGN(made->chat_template,
+                     model::ChatTemplate::parse(text, piece(special.bos), piece(special.eos)));
+    }
+    made->info = {.name = name,
+                  .digest = file->digest(),
+                  .architecture = c.architecture,
+                  .n_ctx = c.n_ctx,
+                  .n_embd = c.n_embd,
+                  .n_vocab = c.n_vocab,
+                  .resident_bytes = made->decoder->resident_bytes(),
+                  .is_encoder = false};
+    made->n_head = c.n_head;
+    made->n_head_kv = c.n_head_kv;
+  }
+  std::lock_guard lock(state_->mutex);
+  if (const auto at = state_->models.find(name); at != state_->models.end()) {
+    if (at->second->info.digest == made->info.digest) return at->second->info;
+    return fail(
+        make_error(ErrorCode::already_exists, 4115, "another model is loaded under this name")
+            .got(name)
+            .to_fix("unload it first"));
+  }
+  if (!state_->budget.try_add(made->info.resident_bytes))
+    return fail(over_budget(state_->budget, made->info.resident_bytes));
+  made->charged = made->info.resident_bytes;
+  state_->models[name] = made;
+  return made->info;
+}
+
+Result<void> Engine::unload_model(std::string_view name) {
+  std::shared_ptr<LoadedModel> gone;
+  std::lock_guard lock(state_->mutex);
+  const auto at = state_->models.find(name);
+  if (at == state_->models.end())
+    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
+  if (at->second.use_count() > 1) {
+    return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use")
+                    .got(name)
+                    .to_fix("wait for its requests to end"));
+  }
+  gone = std::move(at->second);
+  state_->models.erase(at);
+  return {};
+}
+
+Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view model_name,
+                                         const std::filesystem::path& path) {
+  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
+  const auto refuse = [&](std::string message, std::string_view value) {
+    return fail(make_error(ErrorCode::failed_precondition, 4106, std::move(message))
+                    .at(path.string())
+                    .got(value)
+                    .to_fix("load the adapter on the base model that it was trained for"));
+  };
+  if (!model->decoder) return refuse("adapters for encoders are not supported", model_name);
+  if (name.empty()) return fail(invalid_request("an adapter needs a name", "", "give a name"));
+  CONSORT_ASSIGN(
+      const model::AdapterFile file,
+      model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture,
+                                                     .n_head = model->n_head,
+                                                     .n_head_kv = model->n_head_kv}));
+  if (file.base_sha256 && *file.base_sha256 != model->info.digest) {
+    return refuse("the adapter names another base", file.base_sha256->hex());
+  }
+  if (!file.invocation_tokens.empty()) {
+    return fail(make_error(ErrorCode::unsupported, 4111,
+                           "activated adapters (invocation tokens) are not implemented")
+                    .at(path.string())
+                    .to_fix("train the adapter as plain LoRA"));
+  }
+  auto made = std::make_shared<LoadedAdapter>();
+  Result<std::unique_ptr<const model::DecoderAdapter>> bound =
+      model::DecoderAdapter::bind(*model->decoder, file);
+  if (!bound) return fail(std::move(bound).error().at(path.string()));
+  made->weights = std::move(*bound);
+  made->info = {.name = name,
+                .model = std::string(model_name),
+                .digest = file.digest,
+                .rank = file.rank,
+                .resident_bytes = made->weights->resident_bytes()};
+  {
+    std::lock_guard lock(state_->mutex);
+    if (const auto at = model->adapters.find(name); at != model->adapters.end()) {
+      if (at->second->info.digest == made->info.digest) return at->second->info;
+      return fail(
+          make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
+              .got(name)
+              .to_fix("unload it first"));
+    }
+    made->id = state_->next_adapter_id++;
+  }
+  // The probe: an adapter that changes nothing is not the adapter that someone meant.
+  const auto probe =
+      [&](const std::shared_ptr<const LoadedAdapter>& adapter) -> Result<std::vector<float>> {
+    Task task;
+    task.kind = Task::Kind::logits;
+    task.model = model;
+    task.adapter = adapter;
+    for (int i = 0; i < 4; ++i) task.prompt.push_back((i * 7919 + 17) % model->info.n_vocab);
+    task.logits.resize(task.prompt.size() * static_cast<size_t>(model->info.n_vocab));
+    CONSORT_TRY(state_->submit(task));
+    return std::move(task.logits);
+  };
+  CONSORT_ASSIGN(const std::vector<float> without, probe(nullptr));
+  CONSORT_ASSIGN(const std::vector<float> with, probe(made));
+  if (without == with) return refuse("the adapter does not change the model's logits", name);
+  for (const float v : with) {
+    if (!std::isfinite(v)) return refuse("the adapter makes the model's logits infinite", name);
+  }
+  std::lock_guard lock(state_->mutex);
+  if (model->adapters.contains(name)) {
+    return fail(
+        make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
+            .got(name)
+            .to_fix("unload it first"));
+  }
+  if (!state_->budget.try_add(made->info.resident_bytes))
+    return fail(over_budget(state_->budget, made->info.resident_bytes));
+  model->charged += made->info.resident_bytes;
+  model->adapters[name] = made;
+  return made->info;
+}
+
+Result<void> Engine::unload_adapter(std::string_view name, std::string_view model_name) {
+  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
+  std::lock_guard lock(state_->mutex);
+  const auto at = model->adapters.find(name);
+  if (at == model->adapters.end())
+    return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
+                    .got(name));
+  if (at->second.use_count() > 1) {
+    return fail(make_error(ErrorCode::failed_precondition, 4105, "the adapter is in use")
+                    .got(name)
+                    .to_fix("wait for its requests to end"));
+  }
+  state_->budget.remove(at->second->info.resident_bytes);
+  model->charged -= at->second->info.resident_bytes;
+  state_->forgotten.emplace_back(model, at->second->id);
+  model->adapters.erase(at);
+  state_->wake.notify_one();
+  return {};
+}
+
+}  // namespace consort::engine
