@@ -74,6 +74,8 @@ void add_commands(CLI::App& app, Context& context) {
   add_graph(app, context);
   add_explain(app, context);
   add_doctor(app, context);
+  add_run(app, context);
+  add_resume(app, context);
   add_unbuilt(app, context);
 }
 
