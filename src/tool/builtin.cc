@@ -9,7 +9,6 @@
 #include "tool/nearest.h"
 #include "tool/report/report_tools.h"
 #include "tool/research/research.h"
-#include "tool/research/research.h"
 
 namespace consort::tool {
 namespace {
@@ -55,9 +54,6 @@ const std::vector<BuiltinInfo>& all() {
     add("hybrid_search", "Passages of a memory by words and by meaning, with document and page.", hybrid_search_schemas(), true,
         {"k"});
     add("sql", "One read-only SELECT over the tables of a memory.", sql_schemas(), true, {"mode", "rows", "time_ms"});
-    for (const ResearchTool& tool : research_tools())
-      list.push_back({tool.name, tool.description, schema_literal(tool.input.c_str()), schema_literal(tool.output.c_str()),
-                      tool.needs_memory, {}});
     for (BuiltinInfo& info : report_builtins()) list.push_back(std::move(info));
     for (const ResearchTool& t : research_tools()) {
       auto input = contract::parse_json(t.input), output = contract::parse_json(t.output);
@@ -115,13 +111,6 @@ ToolFunction function_of(const std::string& name, const BuiltinContext& context)
         return memory->page_text(doc, page);
       });
     };
-  }
-  for (const ResearchTool& tool : research_tools()) {
-    if (tool.name != name) continue;
-    PageText page_text;
-    if (context.memory != nullptr)
-      page_text = [memory = context.memory](const std::string& doc, std::optional<int> page) { return memory->page_text(doc, page); };
-    return [function = tool.function, page_text](const Value& input, const CallContext&) { return function(input, page_text); };
   }
   return report_function(name, context.memory);
 }

@@ -45,6 +45,7 @@ class Drawing {
 
  private:
   Result<void> collect();
+  void sort_periods();
   void head();
   void scale_y();
   void place_x();
@@ -99,6 +100,7 @@ Result<void> Drawing::collect() {
       first = false;
     }
   }
+  sort_periods();
   if (n_points == 0)
     return fail(make_error(ErrorCode::invalid_argument, 5331, "there is nothing to draw")
                     .to_fix("give at least one series with one point"));
@@ -114,6 +116,25 @@ Result<void> Drawing::collect() {
   if (!bar && low_ > 0 && (high_ - low_) > 0.25 * high_) low_ = 0;
   if (!bar && high_ < 0 && (high_ - low_) > 0.25 * -low_) high_ = 0;
   return {};
+}
+
+// Series that begin in different years must not mix up time: categories that are all periods ("FY2021",
+// "2022", "2023-01-31") are put in order.
+void Drawing::sort_periods() {
+  std::vector<std::pair<double, std::string>> dated;
+  for (const std::string& c : categories_) {
+    std::string_view text = c;
+    for (const std::string_view prefix : {"FY ", "FY", "Fiscal ", "fiscal "})
+      if (text.starts_with(prefix)) {
+        text.remove_prefix(prefix.size());
+        break;
+      }
+    double days = 0;
+    if (!parse_date_position(text, &days)) return;
+    dated.emplace_back(days, c);
+  }
+  std::stable_sort(dated.begin(), dated.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < dated.size(); ++i) categories_[i] = dated[i].second;
 }
 
 void Drawing::head() {

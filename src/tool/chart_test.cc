@@ -108,6 +108,14 @@ TEST(Chart, KeepsEveryMarkInsideThePicture) {
   }
 }
 
+TEST(Chart, PutsPeriodsInOrderOfTime) {
+  Chart c = two_by_two();
+  c.series[1].points.insert(c.series[1].points.begin(), {"FY2020", 1e9});
+  const std::string svg = *draw_chart(c);
+  EXPECT_LT(svg.find(">FY2020</text>"), svg.find(">FY2022</text>"));
+  EXPECT_LT(svg.find(">FY2022</text>"), svg.find(">FY2023</text>"));
+}
+
 TEST(Chart, RefusesWhatCannotBeDrawn) {
   Chart empty;
   EXPECT_EQ(draw_chart(empty).error().number, 5331);

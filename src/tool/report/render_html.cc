@@ -40,7 +40,7 @@ tbody tr+tr>*{border-top:1px solid var(--line)}tbody th{font-weight:560}
 figure{margin:0 0 20px;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:8px;break-inside:avoid}
 figure svg{display:block;width:100%;height:auto}
 .counts{display:flex;flex-wrap:wrap;gap:10px;margin:0 0 14px;padding:0;list-style:none}
-.counts li{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:8px 14px;min-width:92px}
+.counts li{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:8px 14px}
 .counts b{display:block;font-size:1.25rem;line-height:1.25;font-variant-numeric:tabular-nums}.counts span{color:var(--soft);font-size:.84rem}
 .drop{border-left:3px solid var(--warn);padding:2px 0 2px 14px;margin:12px 0}.drop p{margin:0}.drop ul{margin:4px 0 0;padding-left:18px;color:var(--soft);font-size:.9rem}
 ol.sources{list-style:none;padding:0;margin:0}

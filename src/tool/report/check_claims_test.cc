@@ -1,0 +1,122 @@
+#include "tool/report/check_claims.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tool/report/words.h"
+
+namespace consort::tool {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Figures of two public filings: Walmart 10-K (year ended January 31, 2023) page 54, Costco 10-K (year
+// ended August 28, 2022) page 36.
+class TwoFilings final : public PageSource {
+ public:
+  Result<std::string> page_text(const std::string& doc, std::optional<int> page) const override {
+    if (doc == "WALMART_2023_10K" && page == 54)
+      return std::string(
+          "                                                      Fiscal Years Ended January 31,\n"
+          "(Amounts in millions, except per share data)         2023            2022           2021\n"
+          "     Net sales                                $   605,881    $    567,762    $   555,233\n"
+          "          Total revenues                          611,289         572,754        559,151\n"
+          "Operating income                                   20,428          25,942         22,548\n"
+          "Diluted net income per common share               $  4.27        $   4.87        $  4.75\n");
+    if (doc == "COSTCO_2022_10K" && page == 36)
+      return std::string(
+          "(amounts in millions, except per share data)\n"
+          "                                                     2022            2021           2020\n"
+          "Total revenue                                     226,954         195,929        166,761\n"
+          "Operating income                                    7,793           6,708          5,435\n");
+    if (doc == "COSTCO_2022_10K" && page == 5)
+      return std::string("Our member renewal rate was 93% in the U.S. and Canada and 90% worldwide at the end of 2022.\n");
+    return fail(make_error(ErrorCode::not_found, 5004, "no such page"));
+  }
+  Result<std::vector<SourceDocument>> documents() const override {
+    return std::vector<SourceDocument>{{"WALMART_2023_10K", "Walmart 10-K", "Walmart", "2023-01-31"},
+                                       {"COSTCO_2022_10K", "Costco 10-K", "Costco", "2022-08-28"}};
+  }
+};
+
+const Citation kWalmartRevenue{"WALMART_2023_10K", 54, "Total revenues 611,289 572,754 559,151"};
+const Citation kWalmartIncome{"WALMART_2023_10K", 54, "Operating income 20,428 25,942 22,548"};
+const Citation kCostcoRevenue{"COSTCO_2022_10K", 36, "Total revenue 226,954 195,929 166,761"};
+const Citation kRenewal{"COSTCO_2022_10K", 5, "Our member renewal rate was 93% in the U.S. and Canada"};
+
+std::vector<std::string> kinds(std::string text, std::vector<Citation> cites) {
+  const TwoFilings source;
+  EvidenceReader reader(source);
+  const ClaimCheck check = *check_claim({"c", std::move(text), "", std::move(cites)}, {}, &reader);
+  std::vector<std::string> out;
+  for (const ClaimIssue& issue : check.issues) out.push_back(issue.kind);
+  return out;
+}
+
+TEST(CheckClaims, AcceptsPrintedFiguresInAnyScaleAndRounding) {
+  EXPECT_THAT(kinds("Walmart's total revenues reached $611.3 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues reached $611,289 million in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues were more than $600 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+}
+
+TEST(CheckClaims, AcceptsWhatFollowsFromPrintedFigures) {
+  EXPECT_THAT(kinds("Walmart's total revenues rose 6.7% to $611.3 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Operating income equalled 3.3% of Walmart's total revenues in fiscal 2023.", {kWalmartIncome, kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenue of $611.3 billion in fiscal 2023 was 2.7 times that of Costco in fiscal 2022.", {kWalmartRevenue, kCostcoRevenue}),
+              IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenue in fiscal 2023 exceeded that of Costco in fiscal 2022 by $384.3 billion.", {kWalmartRevenue, kCostcoRevenue}),
+              IsEmpty());
+}
+
+TEST(CheckClaims, NamesAWrongNumber) {
+  EXPECT_THAT(kinds("Walmart's total revenues reached $613.1 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
+  EXPECT_THAT(kinds("Walmart's total revenues rose 7.6% in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
+}
+
+TEST(CheckClaims, NamesAWrongUnitOrScale) {
+  EXPECT_THAT(kinds("Walmart's total revenues reached $611.3 million in fiscal 2023.", {kWalmartRevenue}), ElementsAre("unit"));
+  EXPECT_THAT(kinds("Operating income equalled $3.3 million of Walmart's total revenues in fiscal 2023.", {kWalmartIncome, kWalmartRevenue}), ElementsAre("unit"));
+  EXPECT_THAT(kinds("Costco's renewal rate was $93 in the U.S. and Canada at the end of 2022.", {kRenewal}), ElementsAre("unit"));
+}
+
+TEST(CheckClaims, NamesAWrongPeriod) {
+  EXPECT_THAT(kinds("Walmart's total revenues reached $611.3 billion in fiscal 2022.", {kWalmartRevenue}), ElementsAre("date"));
+  EXPECT_THAT(kinds("Walmart's total revenues rose 6.7% in fiscal 2022.", {kWalmartRevenue}), ElementsAre("date"));
+  EXPECT_THAT(kinds("Costco's renewal rate was 93% in the U.S. and Canada at the end of 2019.", {kRenewal}), ElementsAre("date"));
+}
+
+TEST(CheckClaims, NamesAWrongCompany) {
+  EXPECT_THAT(kinds("Costco's total revenues reached $611.3 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("name"));
+}
+
+TEST(CheckClaims, NamesAWrongDirection) {
+  EXPECT_THAT(kinds("Walmart's total revenues fell 6.7% in fiscal 2023.", {kWalmartRevenue}), ElementsAre("sign"));
+  EXPECT_THAT(kinds("Walmart's operating income rose to $20.4 billion in fiscal 2023.", {kWalmartIncome}), ElementsAre("sign"));
+  EXPECT_THAT(kinds("Costco's total revenue in fiscal 2022 exceeded that of Walmart in fiscal 2023 by $384.3 billion.", {kWalmartRevenue, kCostcoRevenue}),
+              ElementsAre("sign"));
+}
+
+TEST(CheckClaims, WantsForecastsAndCausesBacked) {
+  EXPECT_THAT(kinds("Costco will raise its membership fee next year.", {kRenewal}), testing::Each("support"));
+  EXPECT_THAT(kinds("Costco will raise its membership fee next year.", {kRenewal}), testing::Not(IsEmpty()));
+}
+
+TEST(CheckClaims, WantsTheQuoteOnThePage) {
+  EXPECT_THAT(kinds("Walmart's total revenues grew.", {{"WALMART_2023_10K", 54, "Total revenues 999,999"}}), testing::Contains("support"));
+  EXPECT_THAT(kinds("Walmart's total revenues grew.", {{"WALMART_2023_10K", 99, "Total revenues"}}), testing::Contains("support"));
+  EXPECT_THAT(kinds("Walmart's total revenues grew.", {}), testing::Contains("support"));
+  EXPECT_THAT(kinds("", {kWalmartRevenue}), ElementsAre("format"));
+}
+
+TEST(Words, ComparesStemsAndSkipsStopWords) {
+  EXPECT_EQ(overlap(content_words("Fresh foods sold"), content_words("sales of fresh food")), 1.0);
+  EXPECT_EQ(content_words("the and of 2023").size(), 0u);
+}
+
+TEST(Words, FindsCapitalisedNamesInsideSentences) {
+  EXPECT_THAT(capitalised_words("The Slack purchase by Salesforce. New stores in May."), ElementsAre("Slack", "Salesforce"));
+}
+
+}  // namespace
+}  // namespace consort::tool

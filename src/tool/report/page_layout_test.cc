@@ -1,0 +1,110 @@
+#include "tool/report/page_layout.h"
+
+#include <gtest/gtest.h>
+
+namespace consort::tool {
+namespace {
+
+// Laid out as `pdftotext -layout` prints an income statement. Figures: Walmart 10-K for the year ended
+// January 31, 2023, page 54.
+constexpr const char* kIncome =
+    "                                                         Fiscal Years Ended January 31,\n"
+    "(Amounts in millions, except per share data)            2023             2022            2021\n"
+    "Revenues:\n"
+    "     Net sales                                   $   605,881    $     567,762    $    555,233\n"
+    "          Total revenues                             611,289          572,754         559,151\n"
+    "Other (gains) and losses                               1,538            3,000           (210)\n"
+    "Net income per common share:\n"
+    "     Diluted net income per common share             $  4.27         $   4.87        $   4.75\n";
+
+constexpr const char* kQuarter =
+    "                                 Three Months Ended                Six Months Ended\n"
+    "                                         June 30,                       June 30,\n"
+    "                                   2023            2022           2023           2022\n"
+    "                                        (In millions, except per share amounts)\n"
+    "Income from operations              518             525          1,076          1,217\n"
+    "Take rate (3)                   13.25 %         11.93 %        13.10 %        11.80 %\n";
+
+PageRow row_of(const PageLayout& layout, std::string_view quote) {
+  const auto place = layout.find(quote);
+  EXPECT_TRUE(place.has_value()) << quote;
+  const auto row = layout.row(place->first_line);
+  EXPECT_TRUE(row.has_value()) << quote;
+  return *row;
+}
+
+TEST(PageLayout, FindsAQuoteWhateverItsSpacesAndDashes) {
+  const PageLayout layout(kIncome);
+  EXPECT_TRUE(layout.find("Net sales $ 605,881 $ 567,762 $ 555,233").has_value());
+  EXPECT_TRUE(layout.find("net sales $605,881").has_value());
+  EXPECT_FALSE(layout.find("Net sales $ 605,882").has_value());
+  EXPECT_FALSE(layout.find("").has_value());
+}
+
+TEST(PageLayout, GivesEachNumberItsPeriodScaleAndUnit) {
+  const PageRow row = row_of(PageLayout(kIncome), "Total revenues 611,289");
+  ASSERT_EQ(row.cells.size(), 3u);
+  EXPECT_EQ(row.label, "Total revenues");
+  EXPECT_EQ(row.cells[0].period.year, 2023);
+  EXPECT_EQ(row.cells[2].period.year, 2021);
+  EXPECT_EQ(row.cells[1].period.month, 1);
+  EXPECT_EQ(row.cells[0].scales, std::vector<int>{6});
+  EXPECT_EQ(row.cells[0].number.value, Rational(611289));
+}
+
+TEST(PageLayout, KeepsPerShareAmountsOutOfTheTablesScale) {
+  const PageRow row = row_of(PageLayout(kIncome), "Diluted net income per common share $ 4.27");
+  EXPECT_EQ(row.cells[0].scales, std::vector<int>{0});
+  EXPECT_EQ(row.cells[0].number.unit, NumeralUnit::currency);
+}
+
+TEST(PageLayout, ReadsParenthesesAsNegative) {
+  const PageRow row = row_of(PageLayout(kIncome), "Other (gains) and losses 1,538");
+  EXPECT_EQ(row.cells[2].number.value, Rational(-210));
+}
+
+TEST(PageLayout, SpreadsCaptionsOverTheirShareOfTheYears) {
+  const PageRow row = row_of(PageLayout(kQuarter), "Income from operations 518 525");
+  ASSERT_EQ(row.cells.size(), 4u);
+  EXPECT_EQ(row.cells[1].period.span, Span::quarter);
+  EXPECT_EQ(row.cells[1].period.year, 2022);
+  EXPECT_EQ(row.cells[2].period.span, Span::half);
+  EXPECT_EQ(row.cells[2].period.month, 6);
+}
+
+TEST(PageLayout, KeepsPercentagesUnscaled) {
+  const PageRow row = row_of(PageLayout(kQuarter), "Take rate (3) 13.25 %");
+  EXPECT_EQ(row.cells[0].number.unit, NumeralUnit::percent);
+  EXPECT_EQ(row.cells[0].scales, std::vector<int>{0});
+}
+
+TEST(PageLayout, DoesNotTakeProseForARow) {
+  const PageLayout layout("The company operates more than 10,500 stores and numbered 29.1 million members and stood for 71%\n");
+  EXPECT_FALSE(layout.row(0).has_value());
+}
+
+TEST(PageLayout, ReadsRowsOfCellsBetweenBars) {
+  const PageLayout layout("| Region | 2022 | 2023 |\n| North | 10.5 | 12 |\n");
+  const PageRow row = row_of(layout, "North | 10.5 | 12");
+  ASSERT_EQ(row.cells.size(), 2u);
+  EXPECT_EQ(row.cells[1].period.year, 2023);
+}
+
+TEST(PageLayout, ReadsNotesOfScale) {
+  EXPECT_EQ(PageLayout::note_scale("(In millions, except per share data)"), 6);
+  EXPECT_EQ(PageLayout::note_scale("USD millions        2022   2021"), 6);
+  EXPECT_EQ(PageLayout::note_scale("Total cardholders (000's)"), 3);
+  EXPECT_EQ(PageLayout::note_scale("Paid members (thousands)"), 3);
+  EXPECT_EQ(PageLayout::note_scale("USD per share"), 0);
+  EXPECT_EQ(PageLayout::note_scale("Net sales"), -1);
+}
+
+TEST(PageLayout, CutsTheSentenceAroundAQuote) {
+  const PageLayout layout("Sales rose. We opened 26 new\nwarehouses in the U.S. and Canada. More followed.\n\nOther text.\n");
+  const auto place = layout.find("opened 26 new");
+  ASSERT_TRUE(place.has_value());
+  EXPECT_EQ(layout.sentence(*place, "opened 26 new"), "We opened 26 new warehouses in the U.S. and Canada.");
+}
+
+}  // namespace
+}  // namespace consort::tool
