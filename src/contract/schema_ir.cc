@@ -95,9 +95,10 @@ bool accepts(const StringRule& rule, std::string_view text) {
 }
 
 Result<Dfa> string_language(const StringRule& rule) {
-  Dfa result = any_string();
-  for (const auto& pattern : rule.patterns) {
-    CONSORT_ASSIGN(result, intersect(result, pattern->dfa));
+  // A pattern's language holds well-formed UTF-8 only, so the first one needs no intersection.
+  Dfa result = rule.patterns.empty() ? any_string() : rule.patterns[0]->dfa;
+  for (size_t i = 1; i < rule.patterns.size(); ++i) {
+    CONSORT_ASSIGN(result, intersect(result, rule.patterns[i]->dfa));
   }
   return with_length(result, rule.min_length, rule.max_length);
 }

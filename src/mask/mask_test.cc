@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "mask/test_support.h"
 
@@ -121,6 +123,35 @@ TEST(Mask, ForksGoTheirOwnWays) {
   EXPECT_TRUE(accepts(one, "b\""));
   EXPECT_TRUE(accepts(two, "c\""));
   EXPECT_FALSE(two.commit('x').has_value());
+}
+
+// What docs/formats/contract.md says of its example.
+TEST(Mask, TheWorkedExampleOfTheFormatPageHolds) {
+  std::ifstream page(std::string(CONSORT_SOURCE_DIR) + "/docs/formats/contract.md");
+  std::stringstream text;
+  text << page.rdbuf();
+  const std::string all = text.str();
+  const size_t first = all.find("```json\n") + 8;
+  const Value document = json(all.substr(first, all.find("```", first) - first));
+  const auto mask = mask_of(document);
+  Matcher matcher(mask);
+  ASSERT_TRUE(accepts(matcher, R"({"reasoning": "", "steps": [{"tool": "s)"));
+  for (const auto& [next, fits] : std::vector<std::pair<std::string, bool>>{
+           {"ql\"", true}, {"earch\"", true}, {"x", false}, {"\"", false}}) {
+    Matcher fork(matcher);
+    EXPECT_EQ(accepts(fork, next), fits) << next;
+  }
+  ASSERT_TRUE(accepts(matcher, R"(ql", "query": ")"));
+  EXPECT_FALSE(Matcher(matcher).commit('"').has_value());
+  EXPECT_TRUE(accepts(matcher, R"(a"}]})"));
+  const auto schema = Schema::compile(document, "Plan");
+  ASSERT_TRUE(schema);
+  const auto violations =
+      contract::validate(**schema, json(R"({"reasoning":"","steps":[{"tool":"search","k":21}]})"));
+  ASSERT_FALSE(violations.empty());
+  EXPECT_EQ(violations[0].instance, "/steps/0");
+  EXPECT_EQ(violations[0].keyword, "anyOf");
+  EXPECT_EQ(violations[0].schema, "#/$defs/step/anyOf");
 }
 
 TEST(Mask, RefusesWhatItCannotEnforce) {
