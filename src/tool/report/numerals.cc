@@ -264,7 +264,7 @@ class Finder {
       at += 2;
     }
     out.value = Rational(total);
-    finish(out, i, at, "");
+    finish(out, i, at, "", "");
   }
 
   void digits_at(size_t i) {
@@ -290,17 +290,21 @@ class Finder {
       while (close < tokens_.size() && (word(close) == "%" || scale_of(word(close)) > 0)) ++close;
       // "(2,722)" is negative; "(5)" after a word is a note, "(53 weeks)" a remark.
       if (word(close) == ")" && (from < 2 || !is_alpha(text_[tokens_[from - 2].end - 1]) || !currency.empty())) negative = true;
-    } else if (from == i && i > 0 && word(i - 1) == "(" ) {
+    }
+    size_t at = i + 1;
+    // "$(1,269) million": the brackets stand inside the sign.
+    if (currency.empty() && i > 1 && word(i - 1) == "(" && word(at) == ")" && !currency_of(word(i - 2)).empty()) {
+      currency = currency_of(word(i - 2));
+      negative = true, from = i - 2, ++at;
     }
     if (!currency.empty() && !negative && i > 1 && word(i - 2) == "(" && word(i + 1) == ")") negative = true;
     if (negative) out.value = out.value.negated();
-    finish(out, from, i + 1, currency);
+    finish(out, from, at, currency, tokens_[i].word);
   }
 
-  void finish(Numeral& out, size_t from, size_t at, std::string currency) {
+  void finish(Numeral& out, size_t from, size_t at, std::string currency, const std::string& digits) {
     int places = 0;
     if (!out.from_word) {
-      const std::string& digits = tokens_[at - 1].word;
       const size_t point = digits.find('.');
       if (point != std::string::npos) places = static_cast<int>(digits.size() - point - 1);
     }

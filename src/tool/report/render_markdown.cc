@@ -13,7 +13,11 @@ std::string plain(std::string_view text) {
       out += ' ';
       continue;
     }
-    if (std::string_view("\\`*_[]<>#|~").find(c) != std::string_view::npos) out += '\\';
+    if (c == '<' || c == '>') {
+      out += c == '<' ? "&lt;" : "&gt;";
+      continue;
+    }
+    if (std::string_view("\\`*_[]#|~").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out;
