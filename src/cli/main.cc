@@ -74,8 +74,15 @@ void add_commands(CLI::App& app, Context& context) {
   add_graph(app, context);
   add_explain(app, context);
   add_doctor(app, context);
+  add_ingest(app, context);
+  add_search(app, context);
   add_run(app, context);
   add_resume(app, context);
+  add_replay(app, context);
+  add_call(app, context);
+  add_ls(app, context);
+  add_show(app, context);
+  add_trace(app, context);
   add_unbuilt(app, context);
 }
 

@@ -13,8 +13,13 @@ namespace fs = std::filesystem;
 using contract::Value;
 
 Result<std::unique_ptr<Session>> Session::open(Context& context, const std::string& agent) {
+  CONSORT_ASSIGN(auto graph, load_graph(agent));
+  return of(context, std::move(graph));
+}
+
+std::unique_ptr<Session> Session::of(Context& context, std::shared_ptr<const agent::Graph> graph) {
   std::unique_ptr<Session> session(new Session(context));
-  CONSORT_ASSIGN(session->graph_, load_graph(agent));
+  session->graph_ = std::move(graph);
   return session;
 }
 

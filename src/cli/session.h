@@ -22,6 +22,8 @@ class Session final {
  public:
   // Reads and type-checks the agent file; nothing heavy yet.
   static Result<std::unique_ptr<Session>> open(Context& context, const std::string& agent);
+  // Of a graph that was built already.
+  static std::unique_ptr<Session> of(Context& context, std::shared_ptr<const agent::Graph> graph);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
