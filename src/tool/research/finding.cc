@@ -58,7 +58,10 @@ Array figure_options(const Value& task, const Value& rows) {
     if (!usable_row(row)) continue;
     std::string label = text(row, "label");
     double both = overlap(text(task, "subject"), label) + overlap(label, text(task, "subject"));
-    ranked.push_back({both - 0.02 * rank, &row});
+    // A whole year (or a balance) compares best; of two equal labels the better ranked one.
+    std::string kind = text(row, "period_kind");
+    double whole = kind == "year" || kind == "instant" ? 0.4 : 0;
+    if (both >= 0.6) ranked.push_back({both + whole - 0.02 * rank, &row});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Row& a, const Row& b) { return a.score > b.score; });
   Array items;
@@ -66,7 +69,7 @@ Array figure_options(const Value& task, const Value& rows) {
   for (const Row& r : ranked) {
     const Value& row = *r.row;
     std::string key = text(row, "doc") + "/" + text(row, "label") + "/" + text(row, "period_kind");
-    if (items.size() == kOptionsMax || r.score < 0.6) break;
+    if (items.size() == kOptionsMax) break;
     if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
     seen.push_back(key);
     std::string shown = text(row, "label") + " | " +

@@ -141,7 +141,9 @@ std::string format_period(const std::string& end, const std::string& kind, const
   if (kind == "half") return "the six months ended " + date;
   if (kind == "nine_months") return "the nine months ended " + date;
   if (kind == "instant") return "as of " + date;
-  return "the fiscal year ended " + date;
+  if (kind == "year") return "the fiscal year ended " + date;
+  std::string column = squeeze(column_label);
+  return column.substr(0, 4) == "the " ? column : "the period ended " + date;
 }
 
 Result<Value> writing_tasks(const Value& input) {
