@@ -87,6 +87,16 @@ void add_blocks(const std::vector<LayoutLine>& lines, const std::vector<bool>& f
   }
 }
 
+// A table that goes on over the page break without repeating its header.
+void continue_table(const Grid& above, size_t page_index, Grid* grid) {
+  bool next = above.page && *above.page == static_cast<int>(page_index);
+  bool bare = std::all_of(grid->columns.begin(), grid->columns.end(), [](const auto& c) { return c.empty(); });
+  if (!next || !bare || grid->columns.size() < 2 || above.columns.size() != grid->columns.size()) return;
+  grid->columns = above.columns;
+  if (grid->note.empty()) grid->note = above.note;
+  grid->title = above.title;
+}
+
 }  // namespace
 
 void analyse_layout(const std::vector<std::string>& pages, bool numbered, Extracted* out) {
@@ -113,7 +123,9 @@ void analyse_layout(const std::vector<std::string>& pages, bool numbered, Extrac
         lines[i].numbers.clear();
       }
     }
-    for (auto& grid : grids_of_page(lines, number, heading)) out->grids.push_back(std::move(grid));
+    auto grids = grids_of_page(lines, number, heading);
+    if (!grids.empty() && !out->grids.empty()) continue_table(out->grids.back(), p, &grids.front());
+    for (auto& grid : grids) out->grids.push_back(std::move(grid));
     for (const auto& block : out->blocks) {
       if (block.begin >= base && block.kind == BlockKind::heading && block.level <= 3)
         heading = collapse_space(std::string_view(out->text).substr(block.begin, block.end - block.begin));

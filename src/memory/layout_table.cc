@@ -29,6 +29,10 @@ bool is_unfinished(std::string_view text) {
   return false;
 }
 
+bool names_statement(std::string_view title) {
+  return contains_ignoring_case(title, "statement") || contains_ignoring_case(title, "balance sheet");
+}
+
 struct TableRows {
   std::vector<size_t> header;  // Lines over the first row, top first.
   std::vector<size_t> lines;   // Rows and label lines, in order.
@@ -179,7 +183,7 @@ Grid build_grid(std::span<const LayoutLine> lines, const TableRows& table, std::
     }
     if (kind == LineKind::header) {
       add_header_line(lines[i], columns, &grid);
-    } else if (looks_like_heading(lines[i].text)) {
+    } else if (looks_like_heading(lines[i].text) && (!names_statement(grid.title) || names_statement(lines[i].text))) {
       grid.title = lines[i].text;
     }
   }
@@ -345,6 +349,7 @@ std::vector<Grid> grids_of_page(std::span<const LayoutLine> lines, std::optional
   std::vector<size_t> pending;   // Non-blank lines since the last row.
   int blanks = 0;
   bool open = false;
+  size_t title_line = 0;
   auto close = [&] {
     if (open) {
       Grid grid = build_grid(lines, table, page, title);
@@ -374,7 +379,12 @@ std::vector<Grid> grids_of_page(std::span<const LayoutLine> lines, std::optional
         if (kind == LineKind::header) close();  // Pending headings and notes go to the new table.
         pending.push_back(i);
       }
-      if (kind == LineKind::heading && !open && !mentions_period(lines[i].text)) title = lines[i].text;
+      // A company's name under the name of its statement is no title.
+      bool keeps = names_statement(title) && !names_statement(lines[i].text) && pending.size() > 1 && title_line + 4 >= i;
+      if (kind == LineKind::heading && !open && !mentions_period(lines[i].text) && !keeps) {
+        title = lines[i].text;
+        title_line = i;
+      }
       blanks = 0;
       continue;
     }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "memory/test_support.h"
 
 namespace consort::memory {
@@ -54,6 +56,78 @@ TEST(Memory, ReadsEveryKindOfDocumentAndFindsItsWords) {
   SearchOptions words;
   words.mode = SearchMode::words;
   EXPECT_TRUE((*memory)->search("zebra", words)->empty());  // Scripts are no text.
+}
+
+TEST(Memory, ReingestTouchesOnlyWhatChanged) {
+  TempFolder files, home;
+  files.write("a.txt", "alpha anchors");
+  files.write("b.md", "# B\n\n| USD millions | 2022 |\n|---|---|\n| Net sales | 12 |\n| Profit | 3 |\n");
+  files.write("c.csv", "region,amount_usd\nNorth,5\nSouth,7\n");
+  auto memory = Memory::open(home.path() / "m", hashing_embedder());
+  ASSERT_TRUE(memory.has_value());
+  EXPECT_EQ(ingest(**memory, files.path())->added, 3);
+  auto first = *(*memory)->digest();
+  auto again = ingest(**memory, files.path());
+  EXPECT_EQ(again->unchanged, 3);
+  EXPECT_EQ(again->added + again->updated + again->removed, 0);
+  EXPECT_EQ(*(*memory)->digest(), first);
+  files.write("a.txt", "beta buoys");
+  auto changed = ingest(**memory, files.path());
+  EXPECT_EQ(changed->updated, 1);
+  EXPECT_EQ(changed->unchanged, 2);
+  EXPECT_NE(*(*memory)->digest(), first);
+  SearchOptions words;
+  words.mode = SearchMode::words;
+  EXPECT_TRUE((*memory)->search("anchors", words)->empty());
+  EXPECT_EQ((*memory)->search("buoys", words)->size(), 1u);
+  std::filesystem::remove(files.path() / "c.csv");
+  EXPECT_EQ(ingest(**memory, files.path())->removed, 0);  // Only when asked.
+  IngestOptions remove;
+  remove.remove_missing = true;
+  EXPECT_EQ(ingest(**memory, files.path(), remove)->removed, 1);
+  EXPECT_EQ((*memory)->documents()->size(), 2u);
+}
+
+TEST(Memory, AManifestGivesCompaniesAndPeriodsAndFiltersUseThem) {
+  TempFolder files, home;
+  files.write("manifest.jsonl", "{\"doc\":\"ONE\",\"file\":\"x/one.md\",\"company\":\"Acme\",\"type\":\"wiki\",\"period_end\":\"2022-05-29\"}\n"
+                                "{\"doc\":\"two\",\"file\":\"two.md\",\"company\":[\"Bolt\",\"Acme\"],\"period_end\":null}\n");
+  files.write("x/one.md", "# One\n\nrevenue of rope\n\n| USD millions | 2022 | 2021 |\n|---|---|---|\n| Net sales | 12 | 10 |\n");
+  files.write("two.md", "# Two\n\nrevenue of rope\n");
+  files.write("three.md", "# Three\n\nrevenue of rope\n");
+  auto memory = Memory::open(home.path() / "m", hashing_embedder());
+  ASSERT_TRUE(ingest(**memory, files.path()).has_value());
+  SearchOptions options;
+  options.companies = {"acme"};
+  auto hits = (*memory)->search("rope", options);
+  ASSERT_TRUE(hits.has_value());
+  std::set<std::string> docs;
+  for (const auto& hit : *hits) docs.insert(hit.doc);
+  EXPECT_EQ(docs, (std::set<std::string>{"ONE", "two"}));
+  auto figures = (*memory)->find_figures("Acme net sales 2021", {}, 3);
+  ASSERT_TRUE(figures.has_value()) << figures.error().to_string();
+  ASSERT_EQ(figures->size(), 2u);
+  EXPECT_EQ(figures->front().amount, "10");
+  EXPECT_EQ(figures->front().period_end, "2021-05-29");
+  EXPECT_EQ(figures->front().company, "Acme");
+  FigureFilter late;
+  late.period_end_from = "2022-01-01";
+  EXPECT_EQ((*memory)->find_figures("net sales", late, 5)->size(), 1u);
+}
+
+TEST(Memory, ACsvWithPeriodsFeedsFiguresAndItsOwnTable) {
+  TempFolder files, home;
+  files.write("segment_sales.csv", "Company,Line,Fiscal year,Period end,Sales (USD millions),Source page\nAcme,Rope,2022,2022-05-29,11.5,84\nAcme,Nets,2022,2022-05-29,3.5,84\n");
+  auto memory = Memory::open(home.path() / "m", {});
+  auto report = ingest(**memory, files.path());
+  ASSERT_TRUE(report.has_value()) << report.error().to_string();
+  EXPECT_EQ(report->n_figures, 2);  // Page numbers are no figures.
+  auto found = (*memory)->find_figures("rope sales", {}, 1);
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ(found->front().value, 11.5e6);
+  EXPECT_EQ(found->front().unit, "USD");
+  EXPECT_EQ(found->front().period_kind, "year");
+  EXPECT_EQ(found->front().company, "Acme");
 }
 
 }  // namespace

@@ -197,15 +197,18 @@ std::string embedding_text(const DocumentInfo& info, const std::string& heading,
   std::string nearest = last == std::string::npos ? heading : heading.substr(last + 3);
   if (!nearest.empty()) out += ". " + cut_utf8(nearest, kEmbedHeadingBytesMax);
   out += ".";
-  int words = 0;
-  for (size_t at = 0; at < text.size() && words < kEmbedWordsMax;) {
+  int words = 0, figures = 0;
+  for (size_t at = 0; at < text.size() && words < (figures * 3 > words ? kEmbedTableWordsMax : kEmbedWordsMax);) {
     size_t begin = text.find_first_not_of(" \t\n\f", at);
     if (begin == std::string_view::npos) break;
     size_t end = std::min(text.find_first_of(" \t\n\f", begin), text.size());
     std::string_view word = text.substr(begin, end - begin);
     at = end;
     bool letters = std::any_of(word.begin(), word.end(), [](char c) { return std::isalpha(static_cast<unsigned char>(c)) || (static_cast<unsigned char>(c) >= 0x80); });
-    if (word == "\u2014" || word == "\u2013" || (!letters && !is_year(word))) continue;
+    if (word == "\u2014" || word == "\u2013" || (!letters && !is_year(word))) {
+      ++figures;
+      continue;
+    }
     out += ' ';
     out += word;
     ++words;
