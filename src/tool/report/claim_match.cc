@@ -205,6 +205,8 @@ bool period_agrees(const Period& said, const Printed& p, const Evidence& evidenc
       for (const PeriodMention& m : find_mentions(evidence.context).periods)
         if (m.period.year == said.year && m.period.month == said.month && m.period.day == said.day) return true;
   }
+  // ... and of no other date: a label without a month cannot confirm one.
+  if (c.fiscal && cell_part && c.month == 0 && said.month != 0 && said.day != 0) return false;
   if (said.month != 0 && c.month != 0 && said.month != c.month) return false;
   if (said.day != 0 && c.day != 0 && said.day != c.day) return false;
   if (said.year == 0) return true;
