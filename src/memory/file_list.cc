@@ -90,10 +90,10 @@ Result<SourceList> list_files(std::span<const fs::path> paths) {
     if (!fs::exists(root, ec))
       return fail(make_error(ErrorCode::not_found, 1101, "no such file or folder").at(given.string()).to_fix("check the path"));
     out.roots.push_back(root.string());
+    fs::path beside = root.parent_path() / "manifest.jsonl";
+    if (fs::exists(beside, ec) && root.filename() != "manifest.jsonl") CONSORT_TRY(read_manifest(beside, &manifest));
     if (!fs::is_directory(root, ec)) {
       found.push_back(root);
-      fs::path beside = root.parent_path() / "manifest.jsonl";
-      if (fs::exists(beside, ec) && root.filename() != "manifest.jsonl") CONSORT_TRY(read_manifest(beside, &manifest));
       continue;
     }
     fs::recursive_directory_iterator it(root, fs::directory_options::skip_permission_denied, ec), end;
