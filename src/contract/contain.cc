@@ -3,6 +3,8 @@
 // The proof is coinductive: a pair of nodes under proof is assumed, which is sound because every
 // step goes into the value. A refutation is a value, found near the edges of both schemas and then
 // checked by the validator on both sides, so a false alarm is impossible.
+//
+// One file, because proof and search are two readings of the same rules and change together.
 #include <algorithm>
 #include <map>
 #include <set>
