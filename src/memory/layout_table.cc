@@ -39,15 +39,15 @@ struct TableRows {
   size_t first_row = 0;
 };
 
-// The number of value columns: the largest count that enough rows have.
+// The number of value columns: the largest count that enough rows have; in doubt the first row's.
 size_t column_count(std::span<const LayoutLine> lines, const std::vector<size_t>& rows) {
   std::map<size_t, int> counts;
   for (size_t i : rows) ++counts[lines[i].numbers.size()];
-  int needed = std::max(1, static_cast<int>(rows.size()) / 6);
+  int needed = std::max(rows.size() >= 2 ? 2 : 1, static_cast<int>(rows.size()) / 6);
   for (auto it = counts.rbegin(); it != counts.rend(); ++it) {
     if (it->second >= needed) return it->first;
   }
-  return counts.begin()->first;
+  return lines[rows.front()].numbers.size();
 }
 
 struct Column {
@@ -79,13 +79,15 @@ std::vector<Column> columns_of(std::span<const LayoutLine> lines, const std::vec
   return columns;
 }
 
-// Cells of one row -> columns. Rows with fewer cells go to the nearest right edges, in order.
+// Cells of one row -> columns. Rows with fewer cells go to the nearest right edges, in order; a row with
+// more cells than columns fits nowhere and gives no figures.
 std::vector<std::string> place_cells(const LayoutLine& line, const std::vector<Column>& columns) {
   std::vector<std::string> out(columns.size());
   if (line.numbers.size() == columns.size()) {
     for (size_t c = 0; c < columns.size(); ++c) out[c] = line.numbers[c].text;
     return out;
   }
+  if (line.numbers.size() > columns.size()) return out;
   size_t next = 0;
   for (size_t k = 0; k < line.numbers.size() && next < columns.size(); ++k) {
     size_t last = columns.size() - std::min(columns.size(), line.numbers.size() - k);
