@@ -6,6 +6,7 @@
 Every text must parse and be valid for the Python package jsonschema (where it is installed; else only
 the program's own checks run, and a line says so). Exit 1 on any invalid, cut or stuck generation.
 """
+import datetime
 import json
 import os
 import re
@@ -46,7 +47,8 @@ def main():
         # Python's $ also matches before a last line feed: \Z is what ECMA-262's $ is.
         record["schema"] = anchored(record["schema"])
         checked += 1
-        checker = jsonschema.FormatChecker(formats=["date"])
+        checker = jsonschema.FormatChecker(formats=())
+        checker.checks("date")(is_date)
         errors = list(jsonschema.Draft202012Validator(record["schema"], format_checker=checker).iter_errors(value))
         if errors:
             if is_letter_mismatch(errors[0]):
@@ -57,6 +59,17 @@ def main():
     print(f"generations checked by the peer {checked}, invalid {invalid}, "
           f"letters newer or older than Python's tables {skipped}")
     return 1 if invalid or run.returncode else 0
+
+
+def is_date(value):
+    """RFC 3339 has a year 0000, a leap year as 2000 is; Python's dates begin at 1."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return not isinstance(value, str)
+    try:
+        datetime.date.fromisoformat("2000" + value[4:] if value.startswith("0000") else value)
+    except ValueError:
+        return False
+    return True
 
 
 def anchored(node):
