@@ -80,6 +80,11 @@ void add_commands(CLI::App& app, Context& context) {
   add_resume(app, context);
   add_replay(app, context);
   add_call(app, context);
+  add_generate(app, context);
+  add_embed(app, context);
+  add_bench(app, context);
+  add_import(app, context);
+  add_pull(app, context);
   add_ls(app, context);
   add_show(app, context);
   add_trace(app, context);
