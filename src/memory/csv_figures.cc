@@ -69,7 +69,15 @@ std::vector<Figure> figures_of_csv(const DocumentInfo& info, const std::vector<C
     Period period;
     period.end = iso_date(field(role.period_end));
     if (role.year >= 0) period.kind = "year";
-    if (role.period >= 0) period.kind = parse_period(field(role.period) + " 2000", calendar).kind;
+    if (role.period >= 0) {
+      // "the first quarter of fiscal 2024": the words name the kind, whatever year stands beside them.
+      std::string words = field(role.period);
+      for (size_t i = 0; i < words.size(); ++i) {
+        bool of_year = std::isdigit(static_cast<unsigned char>(words[i])) && (i == 0 || (words[i - 1] != 'Q' && words[i - 1] != 'q'));
+        if (of_year) words[i] = ' ';
+      }
+      period.kind = parse_period(words + " 2000", calendar).kind;
+    }
     if (period.end.empty() && is_year(field(role.year))) period.end = calendar.year_end(std::stoi(field(role.year)));
     std::string label;
     for (int c : role.labels) label += (label.empty() ? "" : ", ") + field(c);

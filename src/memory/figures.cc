@@ -216,6 +216,8 @@ std::vector<Figure> figures_of(const Grid& grid, const FigureContext& context) {
       f.period_end = period.end;
       f.period_kind = period.kind;
       UnitNote unit = unit_of_cell(table, grid, row, grid.columns[c], percent_columns[c], *number);
+      // A bare year in a cell is a date, not a quantity.
+      if (is_year(row.cells[c]) && unit.unit.empty() && unit.scale == 1) continue;
       f.unit = unit.unit;
       f.scale = unit.scale;
       f.amount = number->amount;

@@ -59,7 +59,7 @@ std::string passage_title(const DocumentInfo& info);
 // What the embedder reads: company (or title), nearest heading and the first kEmbedWordsMax words of the text, without figures
 // (each costs an encoder three or four tokens and says little of what a passage is about; words and the
 // `figures` table find numbers).
-inline constexpr int kEmbedWordsMax = 90;
+inline constexpr int kEmbedWordsMax = 64;
 inline constexpr int kEmbedTableWordsMax = 40;  // Of a passage with a figure to every third word.
 inline constexpr size_t kEmbedHeadingBytesMax = 80;
 std::string embedding_text(const DocumentInfo& info, const std::string& heading, std::string_view text);
