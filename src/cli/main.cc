@@ -85,6 +85,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_bench(app, context);
   add_import(app, context);
   add_pull(app, context);
+  add_eval(app, context);
   add_ls(app, context);
   add_show(app, context);
   add_trace(app, context);
