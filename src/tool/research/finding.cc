@@ -17,6 +17,8 @@ using namespace research;
 namespace {
 
 constexpr size_t kOptionsMax = 6;
+constexpr double kScoreGapMax = 0.7;         // A row this much worse than the best is no candidate.
+constexpr double kSentenceOverlapMin = 0.6;  // Of the question's content words.
 constexpr size_t kPeriodsMax = 4;  // Of one figure: the latest and the years before it.
 
 std::string letter(size_t i) { return std::string(1, static_cast<char>('A' + i)); }
@@ -37,7 +39,9 @@ bool usable_row(const Value& row) {
 
 // A sentence that can be quoted: prose of the filing, not a table row or a heading.
 bool usable_sentence(const std::string& s) {
-  size_t digits = 0, letters = 0;
+  size_t digits = 0, letters = 0, joined_commas = 0;
+  for (size_t i = 0; i + 1 < s.size(); ++i) joined_commas += s[i] == ',' && s[i + 1] != ' ';
+  if (joined_commas > 3) return false;  // A row of a CSV.
   for (char c : s) {
     digits += std::isdigit(static_cast<unsigned char>(c)) != 0;
     letters += std::isalpha(static_cast<unsigned char>(c)) != 0;
@@ -61,7 +65,12 @@ Array figure_options(const Value& task, const Value& rows) {
     // A whole year (or a balance) compares best; of two equal labels the better ranked one.
     std::string kind = text(row, "period_kind");
     double whole = kind == "year" || kind == "instant" ? 0.4 : 0;
-    if (both >= 0.6) ranked.push_back({both + whole - 0.02 * rank, &row});
+    auto lower = [](std::string t) {
+      for (char& c : t) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      return t;
+    };
+    double phrase = lower(label).find(lower(text(task, "subject"))) != std::string::npos ? 0.6 : 0;
+    if (both >= 0.6) ranked.push_back({both + whole + phrase - 0.02 * rank, &row});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Row& a, const Row& b) { return a.score > b.score; });
   Array items;
@@ -69,7 +78,7 @@ Array figure_options(const Value& task, const Value& rows) {
   for (const Row& r : ranked) {
     const Value& row = *r.row;
     std::string key = text(row, "doc") + "/" + text(row, "label") + "/" + text(row, "period_kind");
-    if (items.size() == kOptionsMax) break;
+    if (items.size() == kOptionsMax || r.score < ranked[0].score - kScoreGapMax) break;
     if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
     seen.push_back(key);
     std::string shown = text(row, "label") + " | " +
@@ -82,7 +91,16 @@ Array figure_options(const Value& task, const Value& rows) {
   return items;
 }
 
+// "How large", "How many", "What part", "What are the rates": a sentence without a numeral is no answer.
+bool asks_for_number(const std::string& question) {
+  static const char* kAsks[] = {"how large", "how many", "how much", "how fast", "what part", "what share", "rate"};
+  std::string low;
+  for (char c : question) low.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  return std::any_of(std::begin(kAsks), std::end(kAsks), [&](const char* k) { return low.find(k) != std::string::npos; });
+}
+
 Array passage_options(const Value& task, const Value& found) {
+  const bool number = asks_for_number(text(task, "subject"));
   struct Sentence {
     double score;
     std::string text;
@@ -92,8 +110,9 @@ Array passage_options(const Value& task, const Value& found) {
   double rank = 0;
   for (const Value& p : list(found, "passages")) {
     for (const std::string& s : sentences(text(p, "text"))) {
-      if (!usable_sentence(s)) continue;
-      ranked.push_back({overlap(text(task, "subject"), s) - 0.03 * rank, s, &p});
+      if (number && s.find_first_of("0123456789") == std::string::npos) continue;
+      if (!usable_sentence(s) || overlap(text(task, "subject"), s) < kSentenceOverlapMin) continue;
+      ranked.push_back({overlap(text(task, "subject"), s) - 0.06 * rank, s, &p});
     }
     rank += 1;
   }
@@ -143,13 +162,15 @@ Value missing(const Value& task, const std::string& note) {
 // The line of the page that prints the row, white space made single.
 std::string row_quote(const std::string& page, const std::string& label, const std::string& as_printed) {
   std::vector<std::string> label_words = words(label, false);
+  // Pages print "$ 605,881" as often as "$605,881".
+  const std::string numeral = as_printed.substr(std::min(as_printed.find_first_of("0123456789("), as_printed.size()));
   std::string best;
   size_t best_hits = 0;
   for (size_t at = 0; at < page.size();) {
     size_t end = std::min(page.find('\n', at), page.size());
     std::string line = squeeze(std::string_view(page).substr(at, end - at));
     at = end + 1;
-    if (line.find(as_printed) == std::string::npos) continue;
+    if (numeral.empty() || line.find(numeral) == std::string::npos) continue;
     std::vector<std::string> line_words = words(line, false);
     size_t hits = 1;
     for (const std::string& w : label_words) {

@@ -73,7 +73,19 @@ std::string squeeze(std::string_view text) {
 }
 
 std::vector<std::string> sentences(std::string_view text) {
-  std::string flat = squeeze(text);
+  // A short line without a stop, before a capital, is a heading: it is no part of the sentence after it.
+  std::string without_headings;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = squeeze(text.substr(at, end - at));
+    size_t next = end + 1;
+    bool short_line = line.size() < 60 && !line.empty() && std::string_view(".,;:!?").find(line.back()) == std::string_view::npos;
+    while (next < text.size() && std::isspace(static_cast<unsigned char>(text[next]))) ++next;
+    bool before_capital = next < text.size() && std::isupper(static_cast<unsigned char>(text[next]));
+    if (!(short_line && before_capital)) without_headings += line + "\n";
+    at = end + 1;
+  }
+  std::string flat = squeeze(without_headings);
   std::vector<std::string> out;
   size_t begin = 0;
   for (size_t i = 0; i < flat.size(); ++i) {
