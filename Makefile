@@ -29,8 +29,11 @@ build: configure
 build-tests: configure
 	@cmake --build $(BUILD) -- -j $(JOBS)
 
+# The suites of larger data run too when CONSORT_DATA names their folder.
+TEST_LABELS = unit|model$(if $(CONSORT_DATA),|data)
+
 test: models build-tests
-	@tools/run_tests.sh $(BUILD) 'unit|model'
+	@tools/run_tests.sh $(BUILD) '$(TEST_LABELS)'
 
 test-unit: build-tests
 	@tools/run_tests.sh $(BUILD) 'unit'
