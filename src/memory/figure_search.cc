@@ -18,6 +18,7 @@ constexpr size_t kLabelCandidates = 40;    // Labels near in meaning.
 constexpr double kPrimaryBonus = 0.25;     // A consolidated primary statement, over a note's table.
 constexpr double kStatementBonus = 0.1;    // Another statement: of guarantors, of a parent alone.
 constexpr double kNewestBonus = 0.15;      // The newest document of the company, over its oldest.
+constexpr double kNarrowerCost = 0.2;      // A word of the query is nowhere in the row.
 constexpr double kExactBonus = 0.5;        // All words of the label are words of the query.
 
 struct Row {
@@ -170,6 +171,17 @@ double word_match(const Wish& wish, const Row& row) {
   return 0.5 * covered / static_cast<double>(query.size()) + kExactBonus * used / static_cast<double>(label.size());
 }
 
+// Some word of the query stands neither in the row's label nor in its section, and the label has nothing
+// near it in meaning.
+bool names_more(const Wish& wish, const Row& row) {
+  if (row.meaning > 0.8) return false;
+  for (const auto& term : wish.terms) {
+    std::string stem = term.size() > 4 && term.ends_with("s") ? term.substr(0, term.size() - 1) : term;
+    if (!contains_ignoring_case(row.label, stem) && !contains_ignoring_case(row.section, stem)) return true;
+  }
+  return false;
+}
+
 // 0 for the oldest period a company's rows have here, 1 for the newest.
 double recency(const std::string& period, const std::string& oldest, const std::string& newest) {
   if (period.empty() || newest <= oldest) return 0;
@@ -223,7 +235,10 @@ Result<std::vector<Figure>> Memory::find_figures(const std::string& query, const
     if (row.figures.empty()) continue;
     if (auto it = near.find(lower_ascii(row.label)); it != near.end()) row.meaning = it->second;
     row.score = word_match(wish, row) + 0.3 * row.words + 0.5 * row.meaning;
-    if (is_primary(row.section)) row.score += contains_ignoring_case(row.section, "consolidated") ? kPrimaryBonus : kStatementBonus;
+    // A statement of the whole company answers only a question that names nothing narrower ("AWS ...").
+    bool narrower = names_more(wish, row);
+    if (narrower) row.score -= kNarrowerCost;
+    if (!narrower && is_primary(row.section)) row.score += contains_ignoring_case(row.section, "consolidated") ? kPrimaryBonus : kStatementBonus;
     const auto range = span.find(row.company);
     if (range != span.end()) row.score += kNewestBonus * recency(row.newest, range->second.first, range->second.second);
     if (row.newest.empty()) row.score -= 0.2;
