@@ -90,7 +90,9 @@ Result<std::string> read_text(const std::string& path) {
   char buffer[1 << 16];
   while (true) {
     ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EINTR) {   // The only signals with handlers ask to stop.
+      return fail(make_error(ErrorCode::cancelled, 7011, "interrupted while reading stdin"));
+    }
     if (n < 0) return fail(make_error(ErrorCode::unavailable, 1102, "cannot read stdin").got(std::strerror(errno)));
     if (n == 0) return out;
     out.append(buffer, static_cast<size_t>(n));
