@@ -41,8 +41,9 @@ Result<int> check_files(Context& context, const std::vector<std::string>& files)
   return kExitOk;
 }
 
-Result<int> accepts(Context& context, const std::string& schema_file, const std::string& argument) {
-  CONSORT_ASSIGN(auto schema, load_schema(schema_file));
+Result<int> accepts(Context& context, const std::string& schema_file, const std::string& argument,
+                    const std::vector<std::string>& others) {
+  CONSORT_ASSIGN(auto schema, load_schema(schema_file, others));
   CONSORT_ASSIGN(Value value, read_value(argument));
   std::vector<contract::Violation> violations = contract::validate(*schema, value);
   if (context.json) {
@@ -62,9 +63,10 @@ Result<int> accepts(Context& context, const std::string& schema_file, const std:
   return violations.empty() ? kExitOk : kExitContract;
 }
 
-Result<int> contains(Context& context, const std::string& consumer_file, const std::string& producer_file) {
-  CONSORT_ASSIGN(auto consumer, load_schema(consumer_file));
-  CONSORT_ASSIGN(auto producer, load_schema(producer_file));
+Result<int> contains(Context& context, const std::string& consumer_file, const std::string& producer_file,
+                     const std::vector<std::string>& others) {
+  CONSORT_ASSIGN(auto consumer, load_schema(consumer_file, others));
+  CONSORT_ASSIGN(auto producer, load_schema(producer_file, others));
   Containment answer = contract::contains(*consumer, *producer);
   if (context.json) {
     print_document(context, to_value(answer));
@@ -77,9 +79,10 @@ Result<int> contains(Context& context, const std::string& consumer_file, const s
   return answer.verdict == Verdict::refuted ? kExitContract : kExitRunFailed;
 }
 
-Result<int> diff(Context& context, const std::string& old_file, const std::string& new_file, bool output) {
-  CONSORT_ASSIGN(auto before, load_schema(old_file));
-  CONSORT_ASSIGN(auto after, load_schema(new_file));
+Result<int> diff(Context& context, const std::string& old_file, const std::string& new_file, bool output,
+                 const std::vector<std::string>& others) {
+  CONSORT_ASSIGN(auto before, load_schema(old_file, others));
+  CONSORT_ASSIGN(auto after, load_schema(new_file, others));
   contract::ContractDiff answer;
   if (output) {
     CONSORT_ASSIGN(answer, contract::diff_output(*before, *after));
@@ -107,8 +110,8 @@ Result<int> diff(Context& context, const std::string& old_file, const std::strin
   return kExitOk;
 }
 
-Result<int> examples(const std::string& file, uint64_t seed, int count) {
-  CONSORT_ASSIGN(auto schema, load_schema(file));
+Result<int> examples(const std::string& file, uint64_t seed, int count, const std::vector<std::string>& others) {
+  CONSORT_ASSIGN(auto schema, load_schema(file, others));
   for (int i = 0; i < count; ++i) {
     CONSORT_ASSIGN(Value value, contract::example(*schema, seed + static_cast<uint64_t>(i)));
     print_json(value);
@@ -117,7 +120,7 @@ Result<int> examples(const std::string& file, uint64_t seed, int count) {
 }
 
 struct Options {
-  std::vector<std::string> files;
+  std::vector<std::string> files, others;
   std::string a, b;
   bool output = false;
   uint64_t seed = 0;
@@ -139,19 +142,19 @@ void add_contract(CLI::App& app, Context& context) {
   CLI::App* accept = group->add_subcommand("accepts", "does the schema accept the value? exit 3 if not");
   accept->add_option("SCHEMA", o->a, kSchema)->required();
   accept->add_option("VALUE", o->b, "file, -, or JSON")->required();
-  accept->callback([&context, o] { context.action = [&context, o] { return accepts(context, o->a, o->b); }; });
+  accept->callback([&context, o] { context.action = [&context, o] { return accepts(context, o->a, o->b, o->others); }; });
 
   CLI::App* contain = group->add_subcommand("contains", "does A accept everything that B accepts?");
   contain->add_option("A", o->a, kSchema)->required();
   contain->add_option("B", o->b, kSchema)->required();
-  contain->callback([&context, o] { context.action = [&context, o] { return contains(context, o->a, o->b); }; });
+  contain->callback([&context, o] { context.action = [&context, o] { return contains(context, o->a, o->b, o->others); }; });
 
   CLI::App* differ = group->add_subcommand("diff", "change level from OLD to NEW: patch, minor, major");
   differ->add_option("OLD", o->a, kSchema)->required();
   differ->add_option("NEW", o->b, kSchema)->required();
   differ->add_flag("--output", o->output, "the schema is what a component writes; default: what it reads");
   differ->callback([&context, o] {
-    context.action = [&context, o] { return diff(context, o->a, o->b, o->output); };
+    context.action = [&context, o] { return diff(context, o->a, o->b, o->output, o->others); };
   });
 
   CLI::App* example = group->add_subcommand("example", "values that the schema accepts, one a line");
@@ -159,8 +162,11 @@ void add_contract(CLI::App& app, Context& context) {
   example->add_option("--seed", o->seed, "draws other values");
   example->add_option("-n,--count", o->count, "how many")->check(CLI::Range(1, 100000));
   example->callback([&context, o] {
-    context.action = [o] { return examples(o->a, o->seed, o->count); };
+    context.action = [o] { return examples(o->a, o->seed, o->count, o->others); };
   });
+  for (CLI::App* command : {accept, contain, differ, example}) {
+    command->add_option("--with", o->others, "contract file whose schemas may be named")->allow_extra_args(false);
+  }
 }
 
 }  // namespace consort::cli

@@ -27,6 +27,13 @@ Result<int> print_schema(Context& context, const std::string& name) {
     names.emplace_back(schema.name);
   }
   for (const tool::BuiltinInfo& info : tool::builtins()) {
+    if (name == "report" && info.name == "render_report") {   // What that tool renders.
+      Value value = Value::object({{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                                   {"$ref", "#/$defs/Report"},
+                                   {"$defs", *info.input.find("$defs")}});
+      print_line(context.json ? contract::to_json(value) : contract::to_json_pretty(value));
+      return kExitOk;
+    }
     if (info.name == name) {
       Value value = Value::object({{"description", info.description}, {"input", info.input}, {"output", info.output}});
       print_line(context.json ? contract::to_json(value) : contract::to_json_pretty(value));
@@ -34,6 +41,7 @@ Result<int> print_schema(Context& context, const std::string& name) {
     }
     names.push_back(info.name);
   }
+  names.emplace_back("report");
   if (name.empty()) {
     for (const std::string& known : names) print_line(context.json ? contract::to_json(Value(known)) : known);
     return kExitOk;

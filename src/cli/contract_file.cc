@@ -29,6 +29,18 @@ Result<std::shared_ptr<const Schema>> compile(const Value& document, const std::
   return schema;
 }
 
+// Adds the named schemas of a contract file. Error 6205: a name is there already.
+Result<void> add_definitions(const Value& document, const std::string& file, contract::Object& definitions) {
+  if (!is_contract_file(document)) return {};
+  for (const auto& [name, schema] : document.as_object()) {
+    if (definitions.find(name) != nullptr) {
+      return fail(make_error(ErrorCode::already_exists, 6205, "the contract '" + name + "' is defined twice").at(file));
+    }
+    definitions.set(name, schema);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<NamedSchema>> load_schemas(const std::vector<std::string>& files) {
@@ -36,15 +48,7 @@ Result<std::vector<NamedSchema>> load_schemas(const std::vector<std::string>& fi
   contract::Object definitions;
   for (const std::string& file : files) {
     CONSORT_ASSIGN(Value document, read_document(file));
-    if (is_contract_file(document)) {
-      for (const auto& [name, schema] : document.as_object()) {
-        if (definitions.find(name) != nullptr) {
-          return fail(make_error(ErrorCode::already_exists, 6205, "the contract '" + name + "' is defined twice")
-                          .at(file));
-        }
-        definitions.set(name, schema);
-      }
-    }
+    CONSORT_TRY(add_definitions(document, file, definitions));
     documents.emplace_back(file, std::move(document));
   }
   std::vector<NamedSchema> out;
@@ -63,15 +67,21 @@ Result<std::vector<NamedSchema>> load_schemas(const std::vector<std::string>& fi
   return out;
 }
 
-Result<std::shared_ptr<const Schema>> load_schema(const std::string& file) {
+Result<std::shared_ptr<const Schema>> load_schema(const std::string& file, const std::vector<std::string>& others) {
+  contract::Object definitions;
+  for (const std::string& other : others) {
+    CONSORT_ASSIGN(Value document, read_document(other));
+    CONSORT_TRY(add_definitions(document, other, definitions));
+  }
   size_t hash = file.rfind('#');
   std::string path = file.substr(0, hash);
   std::string wanted = hash == std::string::npos ? "" : file.substr(hash + 1);
   CONSORT_ASSIGN(Value document, read_document(path));
   if (!is_contract_file(document)) {
-    if (wanted.empty()) return compile(document, path, {});
+    if (wanted.empty()) return compile(document, path, definitions);
     return fail(make_error(ErrorCode::not_found, 8003, "the file is one schema and has no names").got(wanted).at(path));
   }
+  CONSORT_TRY(add_definitions(document, path, definitions));
   std::vector<std::string> names;
   for (const auto& [name, body] : document.as_object()) names.push_back(name);
   const Value* body = document.find(wanted);
@@ -83,7 +93,7 @@ Result<std::shared_ptr<const Schema>> load_schema(const std::string& file) {
                     .to_fix(wanted.empty() ? "write " + path + "#" + names.front()
                                            : agent::did_you_mean(wanted, names)));
   }
-  return compile(*body, path + "#" + wanted, document);
+  return compile(*body, path + "#" + wanted, definitions);
 }
 
 }  // namespace consort::cli

@@ -1,5 +1,7 @@
 #include "cli/session.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -61,6 +63,11 @@ run::Watch Session::watch() {
   watch.on_event = [this](const store::Event& event) {
     switch (event.kind) {
       case store::EventKind::step_started: {
+        // Without a terminal only the agent's own steps are told, and of a fan-out the first element.
+        size_t index = event.step.find('[');
+        bool detail = event.step.find('/') != std::string::npos ||
+                      (index != std::string::npos && event.step.compare(index, 3, "[0]") != 0);
+        if (detail && isatty(STDERR_FILENO) != 1) break;
         const Value* attempt = event.body.find("attempt");
         bool again = attempt != nullptr && attempt->get_number() != nullptr && attempt->get_number()->as_double() > 1;
         context_.progress().update((again ? "step " + event.step + " (again)" : "step " + event.step), -1);

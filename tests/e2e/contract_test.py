@@ -54,6 +54,11 @@ class Contract(ProgramTest):
         self.assertEqual(level(self.large, self.small), "major")
         self.assertEqual(level(self.small, self.large, "--output"), "major")
 
+    def test_schemas_of_other_files_are_named_with_with(self):
+        report = "examples/shared/report.yaml#Verdict"
+        self.fails(2, 2103, "contract", "example", report)
+        self.ok("contract", "example", report, "--with", "examples/shared/contracts.yaml")
+
     def test_examples_are_valid_and_differ(self):
         values = self.ok("contract", "example", self.small, "-n", "30").lines()
         self.assertEqual(len(values), 30)
@@ -70,6 +75,7 @@ class Schema(ProgramTest):
         names = self.ok("schema").out.split()
         self.assertIn("agent", names)
         self.assertIn("sql", names)
+        self.assertIn("report", names)
         for name in names:
             self.assertIsInstance(self.ok("schema", name, "--json").json(), dict)
 

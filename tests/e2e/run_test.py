@@ -17,7 +17,8 @@ ENV = {"CONSORT_CORPUS": ""}
 
 class Engine(ProgramTest):
     def test_generation_streams_the_text_that_json_reports(self):
-        prompt = ["generate", DECODER, "--prompt", "What is the capital of France?", "--max-tokens", "24"]
+        prompt = ["generate", DECODER, "--prompt", "What is the capital of France?", "--system", "You are a helpful assistant.",
+                  "--max-tokens", "24"]
         answer = self.ok(*prompt, "--json").json()
         self.assertIn("Paris", answer["text"])
         self.assertEqual(self.ok(*prompt).out, answer["text"] + "\n")
