@@ -1,12 +1,11 @@
 #include "base/progress.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "base/result.h"
 
@@ -18,12 +17,14 @@ constexpr int kBarCells = 24;
 
 // Terminal columns are counted as code points: enough for file names and step names.
 size_t columns(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
+  return std::count_if(text.begin(), text.end(),
+                       [](unsigned char c) { return (c & 0xC0) != 0x80; });
 }
 
 std::string one_line(std::string_view text) {
   std::string out(text);
-  std::replace_if(out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   return out;
 }
 
@@ -140,7 +141,8 @@ void Progress::clear_locked() {
   if (options_.color) {
     std::fputs("\r\x1b[K", out_);
   } else {
-    std::fputs(("\r" + std::string(static_cast<size_t>(options_.width) - 1, ' ') + "\r").c_str(), out_);
+    std::fputs(("\r" + std::string(static_cast<size_t>(options_.width) - 1, ' ') + "\r").c_str(),
+               out_);
   }
   drawn_ = false;
 }

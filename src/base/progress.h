@@ -1,7 +1,7 @@
 // Progress: how far a long thing is, on stderr, for people and for logs.
 //
-// On a terminal one line is redrawn; elsewhere one line is written for every 10 %. NO_COLOR is honoured
-// (no escape sequences beyond the carriage return), and a quiet progress writes nothing.
+// On a terminal one line is redrawn; elsewhere one line is written for every 10 %. NO_COLOR is
+// honoured (no escape sequences beyond the carriage return), and a quiet progress writes nothing.
 #pragma once
 
 #include <chrono>
@@ -16,9 +16,9 @@ namespace consort {
 
 struct ProgressOptions {
   bool quiet = false;
-  bool terminal = false;   // Redraw one line.
+  bool terminal = false;  // Redraw one line.
   bool color = false;
-  int width = 80;          // Columns.
+  int width = 80;            // Columns.
   std::FILE* out = nullptr;  // nullptr: stderr.
 };
 
@@ -33,7 +33,8 @@ class Progress final {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `fraction` in [0, 1]; negative: not known. A new `what` starts a new bar; the old one is closed.
+  // `fraction` in [0, 1]; negative: not known. A new `what` starts a new bar; the old one is
+  // closed.
   void update(std::string_view what, double fraction);
   // A line of its own, above the bar.
   void line(std::string_view text);
@@ -50,9 +51,9 @@ class Progress final {
   std::FILE* out_;
   std::mutex mutex_;
   std::string what_;
-  int tenths_ = -1;             // Last tenth that was written.
+  int tenths_ = -1;  // Last tenth that was written.
   double fraction_ = -1;
-  bool drawn_ = false;          // Something stands on the terminal's line.
+  bool drawn_ = false;  // Something stands on the terminal's line.
   Nanoseconds drawn_at_{0};
   Nanoseconds started_{0};
 };

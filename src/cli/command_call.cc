@@ -33,17 +33,20 @@ Result<agent::Outcome> call_nested(const Callee& callee, const Value& input) {
   run::RunOptions options;
   options.seed = callee.seed;
   options.watch.stop = callee.context.stop.get_token();
-  CONSORT_ASSIGN(run::RunResult result, executor.start(*callee.node->nested, callee.host, input, options));
+  CONSORT_ASSIGN(run::RunResult result,
+                 executor.start(*callee.node->nested, callee.host, input, options));
   if (result.error) return fail(*std::move(result.error));
   return agent::Outcome{std::move(result.output), result.usage, {}};
 }
 
 Result<agent::Outcome> call_once(const Callee& callee, const Value& input) {
-  CONSORT_TRY_CONTEXT(contract::check(*callee.node->input, input), "the input of '" + callee.path + "'");
+  CONSORT_TRY_CONTEXT(contract::check(*callee.node->input, input),
+                      "the input of '" + callee.path + "'");
   if (callee.node->nested) return call_nested(callee, input);
   agent::Component* component = callee.host.find(*callee.owner, callee.node->spec.name);
   if (component == nullptr) {
-    return fail(make_error(ErrorCode::unavailable, 7002, "there is no component for this step").got(callee.path));
+    return fail(make_error(ErrorCode::unavailable, 7002, "there is no component for this step")
+                    .got(callee.path));
   }
   agent::CallScope scope;
   scope.run = "call";
@@ -59,7 +62,9 @@ Result<agent::Outcome> call_once(const Callee& callee, const Value& input) {
 Value traced(const agent::Outcome& outcome) {
   contract::Array calls;
   for (const agent::Call& call : outcome.calls) calls.push_back(call.to_value());
-  return Value::object({{"output", outcome.value}, {"usage", outcome.usage.to_value()}, {"calls", std::move(calls)}});
+  return Value::object({{"output", outcome.value},
+                        {"usage", outcome.usage.to_value()},
+                        {"calls", std::move(calls)}});
 }
 
 // One line out for each line in; a line that fails is {"error": {...}}, and the others go on.
@@ -76,7 +81,8 @@ Result<int> call_batch(const Callee& callee, const Options& o) {
   };
   CONSORT_TRY(each_line(o.input, [&](int number, const std::string& line) -> Result<void> {
     auto answer = answer_line(number, line);
-    if (!answer && answer.error().code == ErrorCode::cancelled) return fail(std::move(answer).error());
+    if (!answer && answer.error().code == ErrorCode::cancelled)
+      return fail(std::move(answer).error());
     if (!answer && code == kExitOk) code = traits(answer.error().code).exit_code;
     print_json(answer ? *answer : error_value(answer.error()));
     return {};
@@ -89,7 +95,8 @@ Result<int> call(Context& context, const Options& o) {
   Value input;
   if (!o.batch) {
     CONSORT_ASSIGN(input, read_document(o.input));
-    CONSORT_TRY_CONTEXT(contract::check(*found.node->input, input), "the input of '" + found.path + "'");
+    CONSORT_TRY_CONTEXT(contract::check(*found.node->input, input),
+                        "the input of '" + found.path + "'");
   }
   auto session = Session::of(context, found.graph);
   CONSORT_ASSIGN(run::Host * host, session->host(!o.no_ingest));
@@ -107,14 +114,18 @@ Result<int> call(Context& context, const Options& o) {
 void add_call(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("call", "call one component");
-  command->add_option("COMPONENT", o->component, "AGENT:COMPONENT, as in examples/competitive-intelligence:planner")
+  command
+      ->add_option("COMPONENT", o->component,
+                   "AGENT:COMPONENT, as in examples/competitive-intelligence:planner")
       ->required();
   command->add_option("--input", o->input, "JSON file, or - for stdin");
   command->add_flag("--batch", o->batch, "JSON Lines in, one line out per line, in order");
-  command->add_flag("--trace", o->trace, "{\"output\", \"usage\", \"calls\"} with prompts and texts");
+  command->add_flag("--trace", o->trace,
+                    "{\"output\", \"usage\", \"calls\"} with prompts and texts");
   command->add_option("--seed", o->seed, "draws other samples");
   command->add_flag("--no-ingest", o->no_ingest, "use memories as they are");
-  command->callback([&context, o] { context.action = [&context, o] { return call(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return call(context, *o); }; });
 }
 
 }  // namespace consort::cli

@@ -15,9 +15,12 @@ using contract::Verdict;
 
 std::string_view name(Verdict verdict) {
   switch (verdict) {
-    case Verdict::proved: return "proved";
-    case Verdict::refuted: return "refuted";
-    case Verdict::unknown: return "unknown";
+    case Verdict::proved:
+      return "proved";
+    case Verdict::refuted:
+      return "refuted";
+    case Verdict::unknown:
+      return "unknown";
   }
   return "unknown";
 }
@@ -37,7 +40,8 @@ Result<int> check_files(Context& context, const std::vector<std::string>& files)
     names.push_back(Value::object({{"name", s.name}, {"digest", s.schema->digest().hex()}}));
     if (!context.json) print_line(s.name + "  " + s.schema->digest().hex().substr(0, 16));
   }
-  if (context.json) print_document(context, Value::object({{"valid", true}, {"schemas", std::move(names)}}));
+  if (context.json)
+    print_document(context, Value::object({{"valid", true}, {"schemas", std::move(names)}}));
   return kExitOk;
 }
 
@@ -49,22 +53,26 @@ Result<int> accepts(Context& context, const std::string& schema_file, const std:
   if (context.json) {
     contract::Array list;
     for (const auto& v : violations) {
-      list.push_back(Value::object({{"instance", v.instance}, {"schema", v.schema},
-                                    {"keyword", v.keyword}, {"message", v.message}}));
+      list.push_back(Value::object({{"instance", v.instance},
+                                    {"schema", v.schema},
+                                    {"keyword", v.keyword},
+                                    {"message", v.message}}));
     }
-    print_document(context, Value::object({{"valid", violations.empty()}, {"violations", std::move(list)}}));
+    print_document(context,
+                   Value::object({{"valid", violations.empty()}, {"violations", std::move(list)}}));
   } else if (violations.empty()) {
     print_line("valid");
   } else {
     for (const auto& v : violations) {
-      print_line((v.instance.empty() ? "/" : v.instance) + ": " + v.message + " (" + v.schema + ")");
+      print_line((v.instance.empty() ? "/" : v.instance) + ": " + v.message + " (" + v.schema +
+                 ")");
     }
   }
   return violations.empty() ? kExitOk : kExitContract;
 }
 
-Result<int> contains(Context& context, const std::string& consumer_file, const std::string& producer_file,
-                     const std::vector<std::string>& others) {
+Result<int> contains(Context& context, const std::string& consumer_file,
+                     const std::string& producer_file, const std::vector<std::string>& others) {
   CONSORT_ASSIGN(auto consumer, load_schema(consumer_file, others));
   CONSORT_ASSIGN(auto producer, load_schema(producer_file, others));
   Containment answer = contract::contains(*consumer, *producer);
@@ -79,8 +87,8 @@ Result<int> contains(Context& context, const std::string& consumer_file, const s
   return answer.verdict == Verdict::refuted ? kExitContract : kExitRunFailed;
 }
 
-Result<int> diff(Context& context, const std::string& old_file, const std::string& new_file, bool output,
-                 const std::vector<std::string>& others) {
+Result<int> diff(Context& context, const std::string& old_file, const std::string& new_file,
+                 bool output, const std::vector<std::string>& others) {
   CONSORT_ASSIGN(auto before, load_schema(old_file, others));
   CONSORT_ASSIGN(auto after, load_schema(new_file, others));
   contract::ContractDiff answer;
@@ -99,7 +107,8 @@ Result<int> diff(Context& context, const std::string& old_file, const std::strin
     changes.push_back(std::move(line));
   }
   if (context.json) {
-    print_document(context, Value::object({{"level", contract::name(answer.level)}, {"changes", std::move(changes)}}));
+    print_document(context, Value::object({{"level", contract::name(answer.level)},
+                                           {"changes", std::move(changes)}}));
     return kExitOk;
   }
   print_line(std::string("level: ") + std::string(contract::name(answer.level)));
@@ -110,7 +119,8 @@ Result<int> diff(Context& context, const std::string& old_file, const std::strin
   return kExitOk;
 }
 
-Result<int> examples(const std::string& file, uint64_t seed, int count, const std::vector<std::string>& others) {
+Result<int> examples(const std::string& file, uint64_t seed, int count,
+                     const std::vector<std::string>& others) {
   CONSORT_ASSIGN(auto schema, load_schema(file, others));
   for (int i = 0; i < count; ++i) {
     CONSORT_ASSIGN(Value value, contract::example(*schema, seed + static_cast<uint64_t>(i)));
@@ -131,33 +141,43 @@ struct Options {
 
 void add_contract(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
-  CLI::App* group = app.add_subcommand("contract", "check schemas, values, and whether one fits another");
+  CLI::App* group =
+      app.add_subcommand("contract", "check schemas, values, and whether one fits another");
   group->require_subcommand(1);
   const std::string kSchema = "schema: JSON or YAML file, FILE#NAME, or - for stdin";
 
   CLI::App* check = group->add_subcommand("check", "compile: refuses what cannot be enforced");
   check->add_option("FILE", o->files, kSchema)->required();
-  check->callback([&context, o] { context.action = [&context, o] { return check_files(context, o->files); }; });
+  check->callback(
+      [&context, o] { context.action = [&context, o] { return check_files(context, o->files); }; });
 
-  CLI::App* accept = group->add_subcommand("accepts", "does the schema accept the value? exit 3 if not");
+  CLI::App* accept =
+      group->add_subcommand("accepts", "does the schema accept the value? exit 3 if not");
   accept->add_option("SCHEMA", o->a, kSchema)->required();
   accept->add_option("VALUE", o->b, "file, -, or JSON")->required();
-  accept->callback([&context, o] { context.action = [&context, o] { return accepts(context, o->a, o->b, o->others); }; });
+  accept->callback([&context, o] {
+    context.action = [&context, o] { return accepts(context, o->a, o->b, o->others); };
+  });
 
   CLI::App* contain = group->add_subcommand("contains", "does A accept everything that B accepts?");
   contain->add_option("A", o->a, kSchema)->required();
   contain->add_option("B", o->b, kSchema)->required();
-  contain->callback([&context, o] { context.action = [&context, o] { return contains(context, o->a, o->b, o->others); }; });
+  contain->callback([&context, o] {
+    context.action = [&context, o] { return contains(context, o->a, o->b, o->others); };
+  });
 
-  CLI::App* differ = group->add_subcommand("diff", "change level from OLD to NEW: patch, minor, major");
+  CLI::App* differ =
+      group->add_subcommand("diff", "change level from OLD to NEW: patch, minor, major");
   differ->add_option("OLD", o->a, kSchema)->required();
   differ->add_option("NEW", o->b, kSchema)->required();
-  differ->add_flag("--output", o->output, "the schema is what a component writes; default: what it reads");
+  differ->add_flag("--output", o->output,
+                   "the schema is what a component writes; default: what it reads");
   differ->callback([&context, o] {
     context.action = [&context, o] { return diff(context, o->a, o->b, o->output, o->others); };
   });
 
-  CLI::App* example = group->add_subcommand("example", "values that the schema accepts, one a line");
+  CLI::App* example =
+      group->add_subcommand("example", "values that the schema accepts, one a line");
   example->add_option("SCHEMA", o->a, kSchema)->required();
   example->add_option("--seed", o->seed, "draws other values");
   example->add_option("-n,--count", o->count, "how many")->check(CLI::Range(1, 100000));
@@ -165,7 +185,8 @@ void add_contract(CLI::App& app, Context& context) {
     context.action = [o] { return examples(o->a, o->seed, o->count, o->others); };
   });
   for (CLI::App* command : {accept, contain, differ, example}) {
-    command->add_option("--with", o->others, "contract file whose schemas may be named")->allow_extra_args(false);
+    command->add_option("--with", o->others, "contract file whose schemas may be named")
+        ->allow_extra_args(false);
   }
 }
 

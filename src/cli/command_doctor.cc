@@ -1,5 +1,6 @@
-// doctor: what this machine has, and what is missing. Every check says what to do; exit 4 if one that the
-// program cannot do without fails.
+// doctor: what this machine has, and what is missing. Every check says what to do; exit 4 if one
+// that the program cannot do without fails.
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 
@@ -8,13 +9,11 @@
 #include <fstream>
 #include <thread>
 
-#include <fmt/format.h>
-
 #include "base/child_process.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/models.h"
-#include "model/lock.h"
+#include "model/gguf.h"
 #include "store/home.h"
 #include "store/journal.h"
 #include "tensor/cpu.h"
@@ -38,10 +37,12 @@ std::string_view text(State state) {
   return state == State::ok ? "ok" : state == State::warning ? "warning" : "failed";
 }
 
-Check program(const std::string& name, const std::string& package, bool needed, const std::string& why) {
+Check program(const std::string& name, const std::string& package, bool needed,
+              const std::string& why) {
   auto path = find_program(name);
   if (path) return {name, State::ok, path->string(), ""};
-  return {name, needed ? State::failed : State::warning, "not found: " + why, "apt-get install " + package};
+  return {name, needed ? State::failed : State::warning, "not found: " + why,
+          "apt-get install " + package};
 }
 
 Check pdf_reader() {
@@ -52,7 +53,8 @@ Check pdf_reader() {
   options.wall_max = std::chrono::milliseconds(10000);
   auto ran = run_child(options);
   if (!ran || ran->exit_code != 0) {
-    return {"pdftotext", State::failed, ran ? "exits with " + std::to_string(ran->exit_code) : ran.error().message,
+    return {"pdftotext", State::failed,
+            ran ? "exits with " + std::to_string(ran->exit_code) : ran.error().message,
             "apt-get install --reinstall poppler-utils"};
   }
   check.found = ran->error.substr(0, ran->error.find('\n'));
@@ -72,8 +74,10 @@ Check sandbox() {
 Check cpu() {
   auto isa = tensor::choose_isa();
   if (!isa) return {"cpu", State::failed, isa.error().to_string(), "unset CONSORT_ISA"};
-  Check check{"cpu", State::ok, fmt::format("{} cores, kernels {}", std::thread::hardware_concurrency(),
-                                            tensor::name(*isa)), ""};
+  Check check{
+      "cpu", State::ok,
+      fmt::format("{} cores, kernels {}", std::thread::hardware_concurrency(), tensor::name(*isa)),
+      ""};
   if (*isa == tensor::Isa::scalar) {
     check.state = State::warning;
     check.fix = "a CPU with AVX2 is many times faster";
@@ -93,7 +97,8 @@ Check memory() {
     std::getline(meminfo, unit);
     if (key == "MemAvailable:") available = kib / 1024;
   }
-  Check check{"memory", State::ok, fmt::format("{:.0f} of {:.0f} MiB available", available, total), ""};
+  Check check{"memory", State::ok, fmt::format("{:.0f} of {:.0f} MiB available", available, total),
+              ""};
   if (available < 1500) {
     check.state = State::warning;
     check.fix = "a run takes up to 1,500 MiB";
@@ -106,7 +111,8 @@ Check disk(const fs::path& home) {
   fs::path at = fs::absolute(home, ec);
   while (!at.empty() && !fs::exists(at, ec) && at != at.root_path()) at = at.parent_path();
   struct statvfs stat {};
-  if (statvfs(at.c_str(), &stat) != 0) return {"disk", State::failed, std::strerror(errno), "check " + at.string()};
+  if (statvfs(at.c_str(), &stat) != 0)
+    return {"disk", State::failed, std::strerror(errno), "check " + at.string()};
   double free = static_cast<double>(stat.f_bavail) * static_cast<double>(stat.f_frsize) / (1 << 20);
   Check check{"disk", State::ok, fmt::format("{:.0f} MiB free at {}", free, at.string()), ""};
   if (free < 500) {
@@ -130,9 +136,24 @@ Check home_state(const Context& context) {
   }
   auto journal = store::Journal::open_read_only(root);
   if (!journal && journal.error().number != 1205) {
-    return {"journal", State::failed, journal.error().to_string(), "restore journal.db from a backup"};
+    return {"journal", State::failed, journal.error().to_string(),
+            "restore journal.db from a backup"};
   }
   return {"home", State::ok, fs::absolute(root).string() + ", can be written", ""};
+}
+
+// Reads the header: a file of the right size that cannot be opened is found here.
+Check present_model(const KnownModel& m) {
+  Check check{"model " + m.ref, State::ok, "", ""};
+  check.found = fmt::format("{:.0f} MiB", static_cast<double>(m.bytes) / (1 << 20));
+  if (m.path.extension() != ".gguf") return check;
+  auto file = model::GgufFile::open(m.path);
+  if (!file) return {check.name, State::failed, file.error().to_string(), "get the file again"};
+  auto architecture = (*file)->get_string_or("general.architecture", "");
+  if (!architecture) return check;
+  auto context = (*file)->get_u32(std::string(*architecture) + ".context_length");
+  if (context) check.found += fmt::format(", context {} tokens", *context);
+  return check;
 }
 
 void models(const Context& context, std::vector<Check>& checks) {
@@ -143,7 +164,7 @@ void models(const Context& context, std::vector<Check>& checks) {
   }
   for (const KnownModel& m : *known) {
     if (m.present) {
-      checks.push_back({"model " + m.ref, State::ok, fmt::format("{:.0f} MiB", static_cast<double>(m.bytes) / (1 << 20)), ""});
+      checks.push_back(present_model(m));
     } else if (m.by_default) {
       checks.push_back({"model " + m.ref, State::failed, m.problem, "make models"});
     }
@@ -164,7 +185,8 @@ Result<int> doctor(Context& context) {
   std::vector<std::vector<std::string>> rows;
   for (const Check& c : checks) {
     failed = failed || c.state == State::failed;
-    list.push_back(Value::object({{"check", c.name}, {"state", text(c.state)}, {"found", c.found}, {"fix", c.fix}}));
+    list.push_back(Value::object(
+        {{"check", c.name}, {"state", text(c.state)}, {"found", c.found}, {"fix", c.fix}}));
     rows.push_back({std::string(text(c.state)), c.name, c.found});
     if (!c.fix.empty()) rows.push_back({"", "", "fix: " + c.fix});
   }

@@ -1,7 +1,7 @@
 // eval: measures an agent on a data set. The kind of set follows from its records.
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
 #include "cli/eval_sets.h"
@@ -20,7 +20,8 @@ enum class SetKind { questions, planted, briefs };
 
 std::optional<SetKind> kind_of(const Value& record) {
   if (record.find("report") != nullptr && record.find("errors") != nullptr) return SetKind::planted;
-  if (record.find("question") != nullptr && record.find("gold") != nullptr) return SetKind::questions;
+  if (record.find("question") != nullptr && record.find("gold") != nullptr)
+    return SetKind::questions;
   if (record.find("topic") != nullptr) return SetKind::briefs;
   return std::nullopt;
 }
@@ -39,9 +40,12 @@ Result<std::vector<Value>> read_records(const std::string& path) {
   }
   CONSORT_ASSIGN(Value document, read_document(path));
   const Value* list = document.is_array() ? &document : nullptr;
-  if (document.is_object() && document.as_object().size() == 1) list = &document.as_object().begin()->second;
+  if (document.is_object() && document.as_object().size() == 1)
+    list = &document.as_object().begin()->second;
   if (list == nullptr || !list->is_array()) {
-    return fail(make_error(ErrorCode::invalid_argument, 8008, "a data set is JSON Lines, a list, or one named list").at(path));
+    return fail(make_error(ErrorCode::invalid_argument, 8008,
+                           "a data set is JSON Lines, a list, or one named list")
+                    .at(path));
   }
   return list->as_array();
 }
@@ -55,15 +59,18 @@ void print_rate(const std::string& name, const Value& v, int depth) {
   }
   if (const Value* hits = v.find("hits")) {
     const Value* value = v.find("value");
-    std::string share = value->is_null() ? "-" : fmt::format("{:.1f} %", value->as_number().as_double() * 100);
-    print_line(fmt::format("{}{:<28} {:>8}  {}/{}  (95 %: {:.1f} to {:.1f})", indent, name, share, contract::to_json(*hits),
-                           contract::to_json(*v.find("total")), v.find("low")->as_number().as_double() * 100,
+    std::string share =
+        value->is_null() ? "-" : fmt::format("{:.1f} %", value->as_number().as_double() * 100);
+    print_line(fmt::format("{}{:<28} {:>8}  {}/{}  (95 %: {:.1f} to {:.1f})", indent, name, share,
+                           contract::to_json(*hits), contract::to_json(*v.find("total")),
+                           v.find("low")->as_number().as_double() * 100,
                            v.find("high")->as_number().as_double() * 100));
     return;
   }
   if (v.find("p50") != nullptr) {
-    print_line(fmt::format("{}{:<28} median {}  p95 {}  mean {}  (n {})", indent, name, contract::to_json(*v.find("p50")),
-                           contract::to_json(*v.find("p95")), contract::to_json(*v.find("mean")), contract::to_json(*v.find("n"))));
+    print_line(fmt::format("{}{:<28} median {}  p95 {}  mean {}  (n {})", indent, name,
+                           contract::to_json(*v.find("p50")), contract::to_json(*v.find("p95")),
+                           contract::to_json(*v.find("mean")), contract::to_json(*v.find("n"))));
     return;
   }
   print_line(indent + name);
@@ -72,37 +79,47 @@ void print_rate(const std::string& name, const Value& v, int depth) {
 
 Result<int> eval(Context& context, const Options& o) {
   if (!o.against.empty()) {
-    return fail(make_error(ErrorCode::unsupported, 8005, "--against is not built: it needs the registry of versions").got(o.against));
+    return fail(make_error(ErrorCode::unsupported, 8005,
+                           "--against is not built: it needs the registry of versions")
+                    .got(o.against));
   }
   CONSORT_ASSIGN(auto session, Session::open(context, o.agent));
   std::string data = o.data;
   if (data.empty()) {
     const agent::Definition& d = session->graph().definition();
-    if (d.eval_suite.empty()) return fail(usage("the agent file names no evals: give --data").at(d.path.string()));
+    if (d.eval_suite.empty())
+      return fail(usage("the agent file names no evals: give --data").at(d.path.string()));
     data = (d.path.parent_path() / d.eval_suite).string();
   }
   CONSORT_ASSIGN(std::vector<Value> records, read_records(data));
-  if (o.eval.limit > 0 && records.size() > static_cast<size_t>(o.eval.limit)) records.resize(static_cast<size_t>(o.eval.limit));
+  if (o.eval.limit > 0 && records.size() > static_cast<size_t>(o.eval.limit))
+    records.resize(static_cast<size_t>(o.eval.limit));
   std::optional<SetKind> kind = records.empty() ? std::nullopt : kind_of(records[0]);
   for (size_t i = 0; i < records.size(); ++i) {
     if (!kind || kind_of(records[i]) != kind) {
-      return fail(make_error(ErrorCode::invalid_argument, 8008, "a record is no question, report with errors, or brief, or of another kind than the first")
+      return fail(make_error(ErrorCode::invalid_argument, 8008,
+                             "a record is no question, report with errors, or brief, or of another "
+                             "kind than the first")
                       .at(fmt::format("{}: record {}", data, i + 1))
                       .got(contract::to_json(records[i])));
     }
   }
-  if (!kind) return fail(make_error(ErrorCode::invalid_argument, 8008, "the data set has no records").at(data));
-  Result<Value> answer = *kind == SetKind::questions ? eval_questions(context, *session, records, o.eval)
-                         : *kind == SetKind::planted ? eval_planted(context, *session, records, o.eval)
-                                                     : eval_briefs(context, *session, records, o.eval);
+  if (!kind)
+    return fail(
+        make_error(ErrorCode::invalid_argument, 8008, "the data set has no records").at(data));
+  Result<Value> answer =
+      *kind == SetKind::questions ? eval_questions(context, *session, records, o.eval)
+      : *kind == SetKind::planted ? eval_planted(context, *session, records, o.eval)
+                                  : eval_briefs(context, *session, records, o.eval);
   if (!answer) return fail(std::move(answer).error());
   context.progress().finish();
   if (context.json) {
     print_document(context, *answer);
     return kExitOk;
   }
-  print_line(fmt::format("{} {}: {} records of {}", answer->string_or("component", ""), answer->string_or("version", ""),
-                         contract::to_json(*answer->find("n")), data));
+  print_line(fmt::format("{} {}: {} records of {}", answer->string_or("component", ""),
+                         answer->string_or("version", ""), contract::to_json(*answer->find("n")),
+                         data));
   for (const auto& [key, value] : answer->find("metrics")->as_object()) print_rate(key, value, 1);
   return kExitOk;
 }
@@ -113,13 +130,16 @@ void add_eval(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "measure an agent on a data set");
   command->add_option("AGENT", o->agent, "agent file, or its folder")->required();
-  command->add_option("--data", o->data, "questions, planted errors, or briefs; default: the agent file's evals");
+  command->add_option("--data", o->data,
+                      "questions, planted errors, or briefs; default: the agent file's evals");
   command->add_option("--memory", o->eval.memory, "memory that questions are asked of");
   command->add_option("--analyzer", o->eval.analyzer, "component that finds figures");
   command->add_option("--corpus", o->eval.corpus, "only briefs for this corpus: real or bundled");
-  command->add_option("--limit", o->eval.limit, "only the first records")->check(CLI::Range(1, 1000000));
+  command->add_option("--limit", o->eval.limit, "only the first records")
+      ->check(CLI::Range(1, 1000000));
   command->add_option("--against", o->against, "another version to compare with");
-  command->callback([&context, o] { context.action = [&context, o] { return eval(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return eval(context, *o); }; });
 }
 
 }  // namespace consort::cli

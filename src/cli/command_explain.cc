@@ -9,20 +9,24 @@ namespace {
 using contract::Value;
 
 Value page_value(const ErrorPage& page) {
-  return Value::object({{"number", page.number}, {"meaning", page.meaning}, {"action", page.action}});
+  return Value::object(
+      {{"number", page.number}, {"meaning", page.meaning}, {"action", page.action}});
 }
 
 Result<int> explain(Context& context, std::string code) {
   if (code.empty()) {
     for (const ErrorPage& page : error_pages()) {
-      if (context.json) print_json(page_value(page));
-      else print_line("E" + std::to_string(page.number) + "  " + std::string(page.meaning));
+      if (context.json)
+        print_json(page_value(page));
+      else
+        print_line("E" + std::to_string(page.number) + "  " + std::string(page.meaning));
     }
     return kExitOk;
   }
   std::string digits = code[0] == 'E' || code[0] == 'e' ? code.substr(1) : code;
   int number = 0;
-  if (digits.size() == 4 && digits.find_first_not_of("0123456789") == std::string::npos) number = std::stoi(digits);
+  if (digits.size() == 4 && digits.find_first_not_of("0123456789") == std::string::npos)
+    number = std::stoi(digits);
   std::optional<ErrorPage> page = error_page(number);
   if (!page) {
     return fail(make_error(ErrorCode::not_found, 8006, "no error has this number")
@@ -44,9 +48,10 @@ Result<int> unbuilt(const std::string& name) {
       {"promote", "the registry of versions and their gate"},
       {"rollback", "the registry of versions"},
       {"serve", "the HTTP server"}};
-  return fail(make_error(ErrorCode::unsupported, 8005,
-                         "'" + name + "' is not built into this version: it needs " + kMissing.at(name))
-                  .to_fix("'consort --help' lists what is built"));
+  return fail(
+      make_error(ErrorCode::unsupported, 8005,
+                 "'" + name + "' is not built into this version: it needs " + kMissing.at(name))
+          .to_fix("'consort --help' lists what is built"));
 }
 
 }  // namespace
@@ -55,7 +60,8 @@ void add_explain(CLI::App& app, Context& context) {
   auto code = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("explain", "what an error means and what to do");
   command->add_option("CODE", *code, "E1234; none: all of them");
-  command->callback([&context, code] { context.action = [&context, code] { return explain(context, *code); }; });
+  command->callback(
+      [&context, code] { context.action = [&context, code] { return explain(context, *code); }; });
 }
 
 void add_unbuilt(CLI::App& app, Context& context) {

@@ -1,7 +1,7 @@
 // generate, embed, and bench: the engine by itself.
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
 #include "cli/contract_file.h"
@@ -34,15 +34,19 @@ Result<Loaded> load(Context& context, const std::string& model) {
   Loaded out;
   CONSORT_ASSIGN(out.engine, engine::Engine::create({}, context.clock));
   context.progress().update("loading " + model, -1);
-  CONSORT_ASSIGN(out.info, run::load_by_ref(*out.engine, model_ref(context.home(), model), {}, context.home()));
+  CONSORT_ASSIGN(out.info, run::load_by_ref(*out.engine, model_ref(context.home(), model), {},
+                                            context.home()));
   context.progress().finish();
   return out;
 }
 
 Value usage_value(const engine::Generation& g) {
-  return Value::object({{"prompt_tokens", g.prompt_tokens}, {"cached_tokens", g.cached_tokens},
-                        {"output_tokens", g.tokens.size()}, {"prefill_ms", g.prefill_ms},
-                        {"decode_ms", g.decode_ms}, {"first_token_ms", g.first_token_ms}});
+  return Value::object({{"prompt_tokens", g.prompt_tokens},
+                        {"cached_tokens", g.cached_tokens},
+                        {"output_tokens", g.tokens.size()},
+                        {"prefill_ms", g.prefill_ms},
+                        {"decode_ms", g.decode_ms},
+                        {"first_token_ms", g.first_token_ms}});
 }
 
 Result<int> generate(Context& context, const Options& o) {
@@ -54,11 +58,13 @@ Result<int> generate(Context& context, const Options& o) {
   if (prompt.empty() || prompt == "-") {
     CONSORT_ASSIGN(prompt, read_text("-"));
   }
-  if (prompt.empty()) return fail(usage("there is no prompt").to_fix("give --prompt TEXT, or text on stdin"));
+  if (prompt.empty())
+    return fail(usage("there is no prompt").to_fix("give --prompt TEXT, or text on stdin"));
   CONSORT_ASSIGN(Loaded loaded, load(context, o.model));
   request.model = loaded.info.name;
   if (!o.adapter.empty()) {
-    CONSORT_ASSIGN(engine::AdapterInfo adapter, loaded.engine->load_adapter("adapter", loaded.info.name, o.adapter));
+    CONSORT_ASSIGN(engine::AdapterInfo adapter,
+                   loaded.engine->load_adapter("adapter", loaded.info.name, o.adapter));
     request.adapter = adapter.name;
   }
   if (!o.system.empty()) request.messages.push_back({"system", o.system});
@@ -70,13 +76,18 @@ Result<int> generate(Context& context, const Options& o) {
   if (!context.json) request.on_text = [](std::string_view text) { print(text); };
   CONSORT_ASSIGN(engine::Generation g, loaded.engine->generate(request));
   if (context.json) {
-    print_document(context, Value::object({{"text", g.text}, {"finish", g.finish == engine::FinishReason::stop ? "stop" : "length"},
-                                           {"model", loaded.info.name}, {"usage", usage_value(g)}}));
+    print_document(
+        context,
+        Value::object({{"text", g.text},
+                       {"finish", g.finish == engine::FinishReason::stop ? "stop" : "length"},
+                       {"model", loaded.info.name},
+                       {"usage", usage_value(g)}}));
   } else {
     print_line("");
-    say(context, fmt::format("{} prompt tokens in {:.0f} ms, {} tokens in {:.0f} ms{}", g.prompt_tokens, g.prefill_ms,
-                             g.tokens.size(), g.decode_ms,
-                             g.finish == engine::FinishReason::length ? "; stopped at --max-tokens" : ""));
+    say(context,
+        fmt::format("{} prompt tokens in {:.0f} ms, {} tokens in {:.0f} ms{}", g.prompt_tokens,
+                    g.prefill_ms, g.tokens.size(), g.decode_ms,
+                    g.finish == engine::FinishReason::length ? "; stopped at --max-tokens" : ""));
   }
   return kExitOk;
 }
@@ -94,16 +105,20 @@ Result<int> embed_batch(Context& context, Loaded& loaded, const std::string& pat
   std::vector<std::string> texts;
   auto flush = [&]() -> Result<void> {
     if (texts.empty()) return {};
-    CONSORT_ASSIGN(auto vectors, loaded.engine->embed(loaded.info.name, texts, context.stop.get_token()));
+    CONSORT_ASSIGN(auto vectors,
+                   loaded.engine->embed(loaded.info.name, texts, context.stop.get_token()));
     for (const auto& v : vectors) print_json(vector_value(v));
     texts.clear();
     return {};
   };
   CONSORT_TRY(each_line(path, [&](int number, const std::string& line) -> Result<void> {
     auto value = contract::parse_json(line);
-    std::string text = value && value->is_string() ? value->as_string() : value ? value->string_or("text", "") : "";
+    std::string text = value && value->is_string() ? value->as_string()
+                       : value                     ? value->string_or("text", "")
+                                                   : "";
     if (!value || text.empty()) {
-      return fail(make_error(ErrorCode::invalid_argument, 8004, "a line is a JSON string or {\"text\": \"...\"}")
+      return fail(make_error(ErrorCode::invalid_argument, 8004,
+                             "a line is a JSON string or {\"text\": \"...\"}")
                       .at((path == "-" ? "stdin" : path) + ":" + std::to_string(number))
                       .got(line));
     }
@@ -122,9 +137,11 @@ Result<int> embed(Context& context, const Options& o) {
   if (o.text.empty() || o.text == "-") {
     CONSORT_ASSIGN(texts[0], read_text("-"));
   }
-  CONSORT_ASSIGN(auto vectors, loaded.engine->embed(loaded.info.name, texts, context.stop.get_token()));
+  CONSORT_ASSIGN(auto vectors,
+                 loaded.engine->embed(loaded.info.name, texts, context.stop.get_token()));
   if (context.json) {
-    print_document(context, Value::object({{"model", loaded.info.name}, {"dims", loaded.info.n_embd},
+    print_document(context, Value::object({{"model", loaded.info.name},
+                                           {"dims", loaded.info.n_embd},
                                            {"vector", vector_value(vectors[0])}}));
   } else {
     print_json(vector_value(vectors[0]));
@@ -165,10 +182,12 @@ Result<int> bench(Context& context, const Options& o) {
   print_line(fmt::format("{}, {} threads, {}", answer.string_or("model", ""),
                          contract::to_json(*answer.find("threads")), answer.string_or("isa", "")));
   for (const Value& p : answer.find("prefill")->as_array()) {
-    print_line(fmt::format("prefill {:>5} tokens, tokens/s:{}", contract::to_json(*p.find("n")), figures(*p.find("tok_s"))));
+    print_line(fmt::format("prefill {:>5} tokens, tokens/s:{}", contract::to_json(*p.find("n")),
+                           figures(*p.find("tok_s"))));
   }
   for (const Value& d : answer.find("decode")->as_array()) {
-    print_line(fmt::format("decode  batch {:>3}, tokens/s:{}", contract::to_json(*d.find("batch")), figures(*d.find("tok_s"))));
+    print_line(fmt::format("decode  batch {:>3}, tokens/s:{}", contract::to_json(*d.find("batch")),
+                           figures(*d.find("tok_s"))));
   }
   return kExitOk;
 }
@@ -178,17 +197,23 @@ Result<int> bench(Context& context, const Options& o) {
 void add_generate(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate", "let a model write; with --schema, JSON");
-  command->add_option("MODEL", o->model, "a model of 'consort ls models', or a GGUF file")->required();
+  command->add_option("MODEL", o->model, "a model of 'consort ls models', or a GGUF file")
+      ->required();
   command->add_option("--adapter", o->adapter, "LoRA: GGUF file or PEFT folder");
   command->add_option("--schema", o->schema, "the output is one JSON value of this schema");
   command->add_option("--prompt", o->prompt, "the user's message; - or none: stdin");
   command->add_option("--system", o->system, "the system's message");
-  command->add_option("--stop", o->stop, "ends the output before this text")->allow_extra_args(false);
-  command->add_option("--max-tokens", o->max_tokens, "tokens to write at most")->check(CLI::Range(1, 8192));
-  command->add_option("--temperature", o->temperature, "0: always the likeliest token")->check(CLI::Range(0.0, 2.0));
-  command->add_option("--top-k", o->top_k, "sample among so many tokens; 0: all")->check(CLI::Range(0, 100000));
+  command->add_option("--stop", o->stop, "ends the output before this text")
+      ->allow_extra_args(false);
+  command->add_option("--max-tokens", o->max_tokens, "tokens to write at most")
+      ->check(CLI::Range(1, 8192));
+  command->add_option("--temperature", o->temperature, "0: always the likeliest token")
+      ->check(CLI::Range(0.0, 2.0));
+  command->add_option("--top-k", o->top_k, "sample among so many tokens; 0: all")
+      ->check(CLI::Range(0, 100000));
   command->add_option("--seed", o->seed, "draws other samples");
-  command->callback([&context, o] { context.action = [&context, o] { return generate(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return generate(context, *o); }; });
 }
 
 void add_embed(CLI::App& app, Context& context) {
@@ -197,7 +222,8 @@ void add_embed(CLI::App& app, Context& context) {
   command->add_option("MODEL", o->model, "an encoder, such as minilm-l6:f32")->required();
   command->add_option("TEXT", o->text, "text, or - for stdin; with --batch a file of JSON Lines");
   command->add_flag("--batch", o->batch, "JSON Lines in, one vector out per line, in order");
-  command->callback([&context, o] { context.action = [&context, o] { return embed(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return embed(context, *o); }; });
 }
 
 void add_bench(CLI::App& app, Context& context) {
@@ -208,8 +234,10 @@ void add_bench(CLI::App& app, Context& context) {
   CLI::App* command = group->add_subcommand("engine", "prefill, decode, and embedding speed");
   command->add_option("--model", o->model, "decoder");
   command->add_option("--threads", o->n_threads, "0: all cores")->check(CLI::Range(0, 1024));
-  command->add_option("--repetitions", o->repetitions, "figures of each kind")->check(CLI::Range(1, 100));
-  command->callback([&context, o] { context.action = [&context, o] { return bench(context, *o); }; });
+  command->add_option("--repetitions", o->repetitions, "figures of each kind")
+      ->check(CLI::Range(1, 100));
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return bench(context, *o); }; });
 }
 
 }  // namespace consort::cli

@@ -1,8 +1,8 @@
 // ls: runs, models, adapters, components, and agents.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <fstream>
-
-#include <fmt/format.h>
 
 #include "agent/suggest.h"
 #include "cli/commands.h"
@@ -26,7 +26,8 @@ struct Options {
 };
 
 // Rows as JSON Lines, or as a table below `head`.
-void print_rows(const Context& context, std::vector<std::vector<std::string>> head, const std::vector<Value>& rows) {
+void print_rows(const Context& context, std::vector<std::vector<std::string>> head,
+                const std::vector<Value>& rows) {
   if (context.json) {
     for (const Value& row : rows) print_json(row);
     return;
@@ -34,7 +35,9 @@ void print_rows(const Context& context, std::vector<std::vector<std::string>> he
   for (const Value& row : rows) {
     std::vector<std::string> cells;
     for (const auto& [key, value] : row.as_object()) {
-      cells.push_back(value.is_string() ? value.as_string() : value.is_null() ? "" : contract::to_json(value));
+      cells.push_back(value.is_string() ? value.as_string()
+                      : value.is_null() ? ""
+                                        : contract::to_json(value));
     }
     head.push_back(std::move(cells));
   }
@@ -43,7 +46,7 @@ void print_rows(const Context& context, std::vector<std::vector<std::string>> he
 
 Result<int> list_runs(Context& context, int limit) {
   auto journal = store::Journal::open_read_only(context.home());
-  if (!journal && journal.error().number == 1205) {   // No home yet: there are no runs.
+  if (!journal && journal.error().number == 1205) {  // No home yet: there are no runs.
     print_rows(context, {{"run", "agent", "state", "started", "updated", "events"}}, {});
     return kExitOk;
   }
@@ -51,9 +54,12 @@ Result<int> list_runs(Context& context, int limit) {
   CONSORT_ASSIGN(auto runs, (*journal)->runs(limit));
   std::vector<Value> rows;
   for (const store::RunSummary& r : runs) {
-    rows.push_back(Value::object({{"run", r.run.text}, {"agent", r.agent}, {"state", store::name(r.state)},
+    rows.push_back(Value::object({{"run", r.run.text},
+                                  {"agent", r.agent},
+                                  {"state", store::name(r.state)},
                                   {"started", format_rfc3339(r.started_ms)},
-                                  {"updated", format_rfc3339(r.updated_ms)}, {"events", r.n_events}}));
+                                  {"updated", format_rfc3339(r.updated_ms)},
+                                  {"events", r.n_events}}));
   }
   print_rows(context, {{"run", "agent", "state", "started", "updated", "events"}}, rows);
   return kExitOk;
@@ -63,7 +69,10 @@ Result<int> list_models(Context& context) {
   CONSORT_ASSIGN(auto models, known_models(context.home()));
   std::vector<Value> rows;
   for (const KnownModel& m : models) {
-    rows.push_back(Value::object({{"model", m.ref}, {"state", m.present ? "ready" : m.imported ? "damaged" : "not fetched"},
+    rows.push_back(Value::object({{"model", m.ref},
+                                  {"state", m.present    ? "ready"
+                                            : m.imported ? "damaged"
+                                                         : "not fetched"},
                                   {"bytes", m.bytes},
                                   {"sha256", context.json ? m.sha256 : m.sha256.substr(0, 16)},
                                   {"summary", m.summary}}));
@@ -79,7 +88,8 @@ Result<int> list_adapters(Context& context) {
   for (const auto& entry : fs::directory_iterator(context.home() / "adapters", ec)) {
     bool folder = entry.is_directory(ec);
     if (!folder && entry.path().extension() != ".gguf") continue;
-    rows.push_back(Value::object({{"adapter", entry.path().stem().string()}, {"format", folder ? "peft" : "gguf"},
+    rows.push_back(Value::object({{"adapter", entry.path().stem().string()},
+                                  {"format", folder ? "peft" : "gguf"},
                                   {"path", entry.path().string()}}));
   }
   std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) {
@@ -104,12 +114,14 @@ std::vector<fs::path> find_agents(const fs::path& root) {
   std::error_code ec;
   if (fs::is_regular_file(root, ec)) return {root};
   auto options = fs::directory_options::skip_permission_denied;
-  for (fs::recursive_directory_iterator it(root, options, ec), end; it != end && !ec; it.increment(ec)) {
+  for (fs::recursive_directory_iterator it(root, options, ec), end; it != end && !ec;
+       it.increment(ec)) {
     std::string name = it->path().filename().string();
     if (it->is_directory(ec)) {
       bool skip = name.empty() || name[0] == '.' || name == "build" || name == "node_modules";
       if (skip || it.depth() >= kFolderDepth) it.disable_recursion_pending();
-    } else if (it->path().extension() == ".yaml" && looks_like_agent(it->path()) && out.size() < kAgentsMax) {
+    } else if (it->path().extension() == ".yaml" && looks_like_agent(it->path()) &&
+               out.size() < kAgentsMax) {
       out.push_back(it->path().lexically_normal());
     }
   }
@@ -124,24 +136,34 @@ Result<int> list_agents(Context& context, const std::string& root, bool componen
     if (!graph) {
       say(context, "warning: " + graph.error().to_string());
       if (!components) {
-        rows.push_back(Value::object({{"agent", path.parent_path().filename().string()}, {"version", ""},
-                                      {"state", "invalid"}, {"path", path.string()}}));
+        rows.push_back(Value::object({{"agent", path.parent_path().filename().string()},
+                                      {"version", ""},
+                                      {"state", "invalid"},
+                                      {"path", path.string()}}));
       }
       continue;
     }
     const agent::Definition& d = (*graph)->definition();
     if (!components) {
-      rows.push_back(Value::object({{"agent", d.name}, {"version", d.version}, {"state", "valid"}, {"path", path.string()}}));
+      rows.push_back(Value::object({{"agent", d.name},
+                                    {"version", d.version},
+                                    {"state", "valid"},
+                                    {"path", path.string()}}));
       continue;
     }
     for (const auto& [name, node] : (*graph)->nodes()) {
-      rows.push_back(Value::object({{"component", d.name + ":" + name}, {"kind", agent::name(node.spec.kind)},
-                                    {"uses", node.spec.use.empty() ? node.spec.model : node.spec.use},
-                                    {"digest", node.digest.hex().substr(0, 16)}, {"path", path.string()}}));
+      rows.push_back(
+          Value::object({{"component", d.name + ":" + name},
+                         {"kind", agent::name(node.spec.kind)},
+                         {"uses", node.spec.use.empty() ? node.spec.model : node.spec.use},
+                         {"digest", node.digest.hex().substr(0, 16)},
+                         {"path", path.string()}}));
     }
   }
-  if (components) print_rows(context, {{"component", "kind", "uses", "digest", "path"}}, rows);
-  else print_rows(context, {{"agent", "version", "state", "path"}}, rows);
+  if (components)
+    print_rows(context, {{"component", "kind", "uses", "digest", "path"}}, rows);
+  else
+    print_rows(context, {{"agent", "version", "state", "path"}}, rows);
   return kExitOk;
 }
 
@@ -153,7 +175,8 @@ Result<int> list(Context& context, const Options& o) {
   if (o.what == "agents") return list_agents(context, o.path, false);
   return fail(usage("ls lists runs, models, adapters, components, or agents")
                   .got(o.what)
-                  .to_fix(agent::did_you_mean(o.what, {"runs", "models", "adapters", "components", "agents"})));
+                  .to_fix(agent::did_you_mean(
+                      o.what, {"runs", "models", "adapters", "components", "agents"})));
 }
 
 }  // namespace
@@ -164,7 +187,8 @@ void add_ls(CLI::App& app, Context& context) {
   command->add_option("WHAT", o->what, "runs, models, adapters, components, or agents");
   command->add_option("-n,--limit", o->limit, "newest runs")->check(CLI::Range(1, 1000000));
   command->add_option("--path", o->path, "folder in which agent files are looked for");
-  command->callback([&context, o] { context.action = [&context, o] { return list(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return list(context, *o); }; });
 }
 
 }  // namespace consort::cli

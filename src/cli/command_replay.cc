@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -14,19 +14,20 @@ struct Options {
   bool no_ingest = false;
 };
 
-// "planner=path/to/agent.yaml" is not possible before the registry keeps versions; "planner" alone says that
-// the component of the agent file as it is now stands in for the recorded one.
+// "planner=path/to/agent.yaml" is not possible before the registry keeps versions; "planner" alone
+// says that the component of the agent file as it is now stands in for the recorded one.
 Result<std::set<std::string>> parse_swaps(const std::vector<std::string>& swaps) {
   std::set<std::string> out;
   for (const std::string& swap : swaps) {
     size_t equals = swap.find('=');
     std::string version = equals == std::string::npos ? "" : swap.substr(equals + 1);
     if (equals != std::string::npos && version != "current") {
-      return fail(make_error(ErrorCode::unsupported, 8005,
-                             "--swap to a stored version is not built: it needs the registry of versions")
-                      .got(swap)
-                      .to_fix("change the component in the agent file and write --swap " + swap.substr(0, equals) +
-                              "=current"));
+      return fail(
+          make_error(ErrorCode::unsupported, 8005,
+                     "--swap to a stored version is not built: it needs the registry of versions")
+              .got(swap)
+              .to_fix("change the component in the agent file and write --swap " +
+                      swap.substr(0, equals) + "=current"));
     }
     out.insert(swap.substr(0, equals));
   }
@@ -41,16 +42,18 @@ void print_report(const run::ReplayReport& report) {
   }
   for (const run::ReplayDifference& d : report.differences) {
     print_line(fmt::format("  {} {}: recorded {}, now {}", d.step.empty() ? "output" : d.step,
-                           d.input_equal ? "(begins here)" : "(its input differed)", d.recorded.substr(0, 16),
-                           d.recomputed.substr(0, 16)));
+                           d.input_equal ? "(begins here)" : "(its input differed)",
+                           d.recorded.substr(0, 16), d.recomputed.substr(0, 16)));
   }
   for (const run::PinDifference& p : report.pins) {
     print_line(fmt::format("  swapped {}: recorded {}, now {}", p.pointer, p.recorded, p.now));
   }
-  for (const std::string& step : report.not_repeated) print_line("  not repeated, has an effect: " + step);
+  for (const std::string& step : report.not_repeated)
+    print_line("  not repeated, has an effect: " + step);
 }
 
-// Exit 1 when something differs and nothing was swapped: then the promise of equal bits does not hold.
+// Exit 1 when something differs and nothing was swapped: then the promise of equal bits does not
+// hold.
 Result<int> replay(Context& context, const Options& o) {
   CONSORT_ASSIGN(std::set<std::string> swaps, parse_swaps(o.swaps));
   run::RunView view;
@@ -63,7 +66,8 @@ Result<int> replay(Context& context, const Options& o) {
   CONSORT_ASSIGN(auto session, Session::open(context, definition_of(view, o.agent)));
   for (const std::string& name : swaps) {
     if (!session->graph().nodes().contains(name.substr(0, name.find('/')))) {
-      return fail(make_error(ErrorCode::not_found, 8003, "the agent has no such component").got(name));
+      return fail(
+          make_error(ErrorCode::not_found, 8003, "the agent has no such component").got(name));
     }
   }
   CONSORT_ASSIGN(run::Host * host, session->host(!o.no_ingest));
@@ -74,8 +78,10 @@ Result<int> replay(Context& context, const Options& o) {
   options.watch = session->watch();
   CONSORT_ASSIGN(run::ReplayReport report, executor.replay(id, session->graph(), *host, options));
   context.progress().finish();
-  if (context.json) print_document(context, report.to_value());
-  else print_report(report);
+  if (context.json)
+    print_document(context, report.to_value());
+  else
+    print_report(report);
   return report.bit_equal() || !swaps.empty() ? kExitOk : kExitRunFailed;
 }
 
@@ -83,13 +89,15 @@ Result<int> replay(Context& context, const Options& o) {
 
 void add_replay(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("replay", "recompute a finished run and compare, bit for bit");
+  CLI::App* command =
+      app.add_subcommand("replay", "recompute a finished run and compare, bit for bit");
   command->add_option("RUN", o->run, "run id, the beginning of one, or 'last'")->required();
   command->add_option("--swap", o->swaps, "component=current: it may differ from what was recorded")
       ->allow_extra_args(false);
   command->add_option("--agent", o->agent, "the agent file, if it was moved");
   command->add_flag("--no-ingest", o->no_ingest, "use memories as they are");
-  command->callback([&context, o] { context.action = [&context, o] { return replay(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return replay(context, *o); }; });
 }
 
 }  // namespace consort::cli

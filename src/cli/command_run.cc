@@ -25,7 +25,8 @@ struct Options {
 Result<void> set_member(Value& input, const std::string& assignment) {
   size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return fail(usage("--set takes key=value").got(assignment).to_fix("write --set topic='retail sales'"));
+    return fail(
+        usage("--set takes key=value").got(assignment).to_fix("write --set topic='retail sales'"));
   }
   std::string text = assignment.substr(equals + 1);
   auto parsed = contract::parse_json(text);
@@ -36,7 +37,9 @@ Result<void> set_member(Value& input, const std::string& assignment) {
     std::string key = path.substr(begin, end - begin);
     if (at->is_null()) *at = contract::Object();
     if (!at->is_object() || key.empty()) {
-      return fail(usage("--set cannot reach this member").got(assignment).to_fix("keys are object members, a.b.c"));
+      return fail(usage("--set cannot reach this member")
+                      .got(assignment)
+                      .to_fix("keys are object members, a.b.c"));
     }
     if (at->get_object()->find(key) == nullptr) at->get_object()->set(key, Value());
     at = at->get_object()->find(key);
@@ -70,7 +73,8 @@ Result<int> run(Context& context, const Options& o) {
   if (o.deadline_ms > 0) options.deadline_ms = o.deadline_ms;
   options.meta = Value::object({{"environment", session->environment()}});
   options.watch = session->watch();
-  CONSORT_ASSIGN(run::RunResult result, executor.start(session->graph(), *host, std::move(input), options));
+  CONSORT_ASSIGN(run::RunResult result,
+                 executor.start(session->graph(), *host, std::move(input), options));
   if (!o.out.empty()) CONSORT_TRY(write_outputs(context, *session, result, o.out));
   return report_run(context, result, !o.out.empty());
 }
@@ -83,7 +87,8 @@ Result<int> resume(Context& context, const Options& o) {
     CONSORT_ASSIGN(id, find_run(*journal, o.run));
     CONSORT_ASSIGN(view, run::load_run(*journal, id));
   }
-  if (store::is_ended(view.state) && o.out.empty()) return report_run(context, run::result_of(view), false);
+  if (store::is_ended(view.state) && o.out.empty())
+    return report_run(context, run::result_of(view), false);
   CONSORT_ASSIGN(auto session, Session::open(context, definition_of(view, o.agent)));
   CONSORT_ASSIGN(store::Journal * journal, session->journal());
   CONSORT_ASSIGN(run::Host * host, session->host(!o.no_ingest));
@@ -96,8 +101,10 @@ Result<int> resume(Context& context, const Options& o) {
 }
 
 void add_common(CLI::App* command, const std::shared_ptr<Options>& o) {
-  command->add_option("--out", o->out, "write the agent's output files and run.json into this folder");
-  command->add_option("--threads", o->n_threads, "component calls at a time")->check(CLI::Range(1, 256));
+  command->add_option("--out", o->out,
+                      "write the agent's output files and run.json into this folder");
+  command->add_option("--threads", o->n_threads, "component calls at a time")
+      ->check(CLI::Range(1, 256));
   command->add_flag("--no-ingest", o->no_ingest, "use memories as they are");
   command->add_option("--fault-kill-after", o->fault_kill_after)->group("");
 }
@@ -109,7 +116,8 @@ void add_run(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("run", "run an agent");
   command->add_option("AGENT", o->agent, "agent file, or its folder")->required();
   command->add_option("--input", o->input, "JSON or YAML file, or - for stdin");
-  command->add_option("--set", o->sets, "key=value, over the input; keys may be a.b")->allow_extra_args(false);
+  command->add_option("--set", o->sets, "key=value, over the input; keys may be a.b")
+      ->allow_extra_args(false);
   command->add_option("--seed", o->seed, "draws other samples");
   command->add_option("--tokens", o->tokens, "token budget, in place of the agent file's");
   command->add_option("--deadline-ms", o->deadline_ms, "deadline, in place of the agent file's");
@@ -119,11 +127,13 @@ void add_run(CLI::App& app, Context& context) {
 
 void add_resume(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("resume", "go on with a run that was interrupted or killed");
+  CLI::App* command =
+      app.add_subcommand("resume", "go on with a run that was interrupted or killed");
   command->add_option("RUN", o->run, "run id, the beginning of one, or 'last'")->required();
   command->add_option("--agent", o->agent, "the agent file, if it was moved");
   add_common(command, o);
-  command->callback([&context, o] { context.action = [&context, o] { return resume(context, *o); }; });
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return resume(context, *o); }; });
 }
 
 }  // namespace consort::cli

@@ -1,7 +1,7 @@
 // validate and graph: a definition, resolved and type-checked, without loading anything.
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 
 #include "agent/graph.h"
 #include "cli/commands.h"
@@ -14,8 +14,9 @@ using agent::Graph;
 using contract::Value;
 
 std::string_view verdict_name(contract::Verdict verdict) {
-  return verdict == contract::Verdict::proved ? "proved"
-         : verdict == contract::Verdict::refuted ? "refuted" : "unknown";
+  return verdict == contract::Verdict::proved    ? "proved"
+         : verdict == contract::Verdict::refuted ? "refuted"
+                                                 : "unknown";
 }
 
 Value edges_value(const Graph& graph) {
@@ -49,28 +50,36 @@ Value graph_value(const Graph& graph) {
   }
   contract::Array loops;
   for (const agent::RedoLoop& loop : graph.loops()) {
-    loops.push_back(Value::object({{"name", loop.name}, {"redo", loop.redo}, {"when", loop.when.text},
-                                   {"max", loop.max}}));
+    loops.push_back(Value::object(
+        {{"name", loop.name}, {"redo", loop.redo}, {"when", loop.when.text}, {"max", loop.max}}));
   }
   contract::Object budget;
   budget.set("deadline_ms", d.budget.deadline_ms ? Value(*d.budget.deadline_ms) : Value());
   budget.set("tokens", d.budget.tokens ? Value(*d.budget.tokens) : Value());
-  return Value::object({{"agent", d.name}, {"version", d.version}, {"digest", graph.digest().hex()},
-                        {"steps", std::move(steps)}, {"loops", std::move(loops)},
-                        {"edges", edges_value(graph)}, {"budget", std::move(budget)}});
+  return Value::object({{"agent", d.name},
+                        {"version", d.version},
+                        {"digest", graph.digest().hex()},
+                        {"steps", std::move(steps)},
+                        {"loops", std::move(loops)},
+                        {"edges", edges_value(graph)},
+                        {"budget", std::move(budget)}});
 }
 
 void print_graph_report(const Graph& graph, int depth) {
   const agent::Definition& d = graph.definition();
   std::string indent(static_cast<size_t>(depth) * 2, ' ');
   print_line(fmt::format("{}{} {}: {} steps, {} edges, digest {}", indent, d.name, d.version,
-                         graph.steps().size(), graph.edges().size(), graph.digest().hex().substr(0, 16)));
+                         graph.steps().size(), graph.edges().size(),
+                         graph.digest().hex().substr(0, 16)));
   for (const agent::EdgeReport& edge : graph.edges()) {
-    print_line(fmt::format("{}  {:<8} {} -> {}{}", indent, verdict_name(edge.result.verdict), edge.from, edge.to,
-                           edge.result.verdict == contract::Verdict::proved ? "" : ": " + edge.result.reason));
+    print_line(fmt::format(
+        "{}  {:<8} {} -> {}{}", indent, verdict_name(edge.result.verdict), edge.from, edge.to,
+        edge.result.verdict == contract::Verdict::proved ? "" : ": " + edge.result.reason));
   }
-  std::string deadline = d.budget.deadline_ms ? fmt::format("{} ms", *d.budget.deadline_ms) : "none";
-  std::string tokens = d.budget.tokens ? fmt::format("{} tokens", *d.budget.tokens) : "no token limit";
+  std::string deadline =
+      d.budget.deadline_ms ? fmt::format("{} ms", *d.budget.deadline_ms) : "none";
+  std::string tokens =
+      d.budget.tokens ? fmt::format("{} tokens", *d.budget.tokens) : "no token limit";
   print_line(fmt::format("{}  budget: deadline {}, {}", indent, deadline, tokens));
   for (const auto& [name, node] : graph.nodes()) {
     if (node.nested) print_graph_report(*node.nested, depth + 1);
@@ -91,7 +100,8 @@ Result<int> run_validate(Context& context, const std::string& path) {
 }
 
 Result<int> run_graph(Context& context, const std::string& path, bool svg, bool mermaid) {
-  if (svg && mermaid) return fail(usage("--svg and --mermaid exclude each other").to_fix("give one of them"));
+  if (svg && mermaid)
+    return fail(usage("--svg and --mermaid exclude each other").to_fix("give one of them"));
   CONSORT_ASSIGN(auto graph, load_graph(path));
   if (svg) {
     print(graph_svg(*graph));
@@ -109,9 +119,12 @@ Result<int> run_graph(Context& context, const std::string& path, bool svg, bool 
 
 void add_validate(CLI::App& app, Context& context) {
   auto path = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("validate", "check an agent file: types, edges, budgets, keywords");
+  CLI::App* command =
+      app.add_subcommand("validate", "check an agent file: types, edges, budgets, keywords");
   command->add_option("AGENT", *path, "agent file, or its folder")->required();
-  command->callback([&context, path] { context.action = [&context, path] { return run_validate(context, *path); }; });
+  command->callback([&context, path] {
+    context.action = [&context, path] { return run_validate(context, *path); };
+  });
 }
 
 void add_graph(CLI::App& app, Context& context) {

@@ -1,4 +1,5 @@
-// The commands of the program: each adds its sub-command to the parser. `context` outlives the parser.
+// The commands of the program: each adds its sub-command to the parser. `context` outlives the
+// parser.
 #pragma once
 
 #include "cli/context.h"

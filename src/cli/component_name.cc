@@ -9,9 +9,11 @@ namespace consort::cli {
 Result<ComponentRef> find_component(const std::string& name) {
   size_t colon = name.rfind(':');
   if (colon == std::string::npos || colon + 1 == name.size()) {
-    return fail(usage("no run, model, or component has this name")
-                    .got(name)
-                    .to_fix("components are AGENT:COMPONENT, runs r_..., models as in 'consort ls models'"));
+    return fail(
+        usage("no run, model, or component has this name")
+            .got(name)
+            .to_fix(
+                "components are AGENT:COMPONENT, runs r_..., models as in 'consort ls models'"));
   }
   ComponentRef out;
   out.agent = name.substr(0, colon);
@@ -25,7 +27,8 @@ Result<ComponentRef> find_component(const std::string& name) {
     if (found == at->nodes().end()) {
       std::vector<std::string> names;
       for (const auto& [known, node] : at->nodes()) names.push_back(known);
-      return fail(make_error(ErrorCode::not_found, 8003, "agent '" + at->definition().name + "' has no such component")
+      return fail(make_error(ErrorCode::not_found, 8003,
+                             "agent '" + at->definition().name + "' has no such component")
                       .at(at->definition().path.string())
                       .got(part)
                       .to_fix(agent::did_you_mean(part, names)));
@@ -35,7 +38,8 @@ Result<ComponentRef> find_component(const std::string& name) {
     begin = end + 1;
     if (begin > out.path.size()) break;
     if (!out.node->nested) {
-      return fail(make_error(ErrorCode::not_found, 8003, "component '" + part + "' is no agent and has no components")
+      return fail(make_error(ErrorCode::not_found, 8003,
+                             "component '" + part + "' is no agent and has no components")
                       .at(at->definition().path.string())
                       .got(out.path));
     }

@@ -1,5 +1,6 @@
 #include "cli/context.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,8 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
-
-#include <fmt/format.h>
 
 #include "agent/definition.h"
 #include "base/file.h"
@@ -26,7 +25,8 @@ void write_all(int fd, std::string_view text) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EPIPE) std::_Exit(kExitOk);
     if (n < 0) {
-      std::fprintf(stderr, "error: E1105 unavailable: cannot write the output: %s\n", std::strerror(errno));
+      std::fprintf(stderr, "error: E1105 unavailable: cannot write the output: %s\n",
+                   std::strerror(errno));
       std::_Exit(4);
     }
     text.remove_prefix(static_cast<size_t>(n));
@@ -62,7 +62,8 @@ void print_line(std::string_view text) { print(std::string(text) + "\n"); }
 void print_json(const contract::Value& value) { print_line(contract::to_json(value)); }
 
 void print_document(const Context& /*context*/, const contract::Value& value) {
-  print_line(isatty(STDOUT_FILENO) == 1 ? contract::to_json_pretty(value) : contract::to_json(value));
+  print_line(isatty(STDOUT_FILENO) == 1 ? contract::to_json_pretty(value)
+                                        : contract::to_json(value));
 }
 
 void say(Context& context, std::string_view text) { context.progress().line(text); }
@@ -78,7 +79,8 @@ contract::Value error_value(const Error& error) {
 }
 
 void print_error(const Context& context, const Error& error) {
-  std::string text = context.json ? contract::to_json(error_value(error)) : "error: " + error.to_string();
+  std::string text =
+      context.json ? contract::to_json(error_value(error)) : "error: " + error.to_string();
   text += '\n';
   std::fflush(stderr);
   write_all(STDERR_FILENO, text);
@@ -90,10 +92,12 @@ Result<std::string> read_text(const std::string& path) {
   char buffer[1 << 16];
   while (true) {
     ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) {   // The only signals with handlers ask to stop.
+    if (n < 0 && errno == EINTR) {  // The only signals with handlers ask to stop.
       return fail(make_error(ErrorCode::cancelled, 7011, "interrupted while reading stdin"));
     }
-    if (n < 0) return fail(make_error(ErrorCode::unavailable, 1102, "cannot read stdin").got(std::strerror(errno)));
+    if (n < 0)
+      return fail(
+          make_error(ErrorCode::unavailable, 1102, "cannot read stdin").got(std::strerror(errno)));
     if (n == 0) return out;
     out.append(buffer, static_cast<size_t>(n));
     if (out.size() > kInputBytesMax) {
@@ -116,12 +120,14 @@ Result<contract::Value> read_document(const std::string& path) {
 
 Result<contract::Value> read_value(const std::string& argument) {
   std::error_code ec;
-  if (argument == "-" || std::filesystem::is_regular_file(argument, ec)) return read_document(argument);
+  if (argument == "-" || std::filesystem::is_regular_file(argument, ec))
+    return read_document(argument);
   auto value = contract::parse_json(argument);
   if (value) return value;
   Error error = std::move(value).error();
   if (error.value.empty()) error.value = cut_utf8(argument, 200);
-  if (error.fix.empty()) error.fix = "give a file, - for stdin, or JSON; strings need their quotes: '\"text\"'";
+  if (error.fix.empty())
+    error.fix = "give a file, - for stdin, or JSON; strings need their quotes: '\"text\"'";
   return fail(std::move(error).with_context("neither a file nor JSON"));
 }
 
@@ -135,7 +141,7 @@ Result<void> each_line(const std::string& path,
     return each(number, line);
   };
   std::string line;
-  if (path == "-") {   // As it comes: one line out for one line in.
+  if (path == "-") {  // As it comes: one line out for one line in.
     while (std::getline(std::cin, line)) CONSORT_TRY(take(line));
     return {};
   }
@@ -157,7 +163,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   };
   for (const auto& row : rows) {
     width.resize(std::max(width.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], columns(cut_utf8(row[i], 80)));
+    for (size_t i = 0; i < row.size(); ++i)
+      width[i] = std::max(width[i], columns(cut_utf8(row[i], 80)));
   }
   std::string out;
   for (const auto& row : rows) {

@@ -1,8 +1,8 @@
 // Context: what every command of the program shares, and how it speaks.
 //
-// Data goes to stdout, talk to stderr. A command file adds its sub-command to the parser and leaves an
-// action; main() runs the one that was chosen and turns its answer into an exit code. Nothing heavy happens
-// before that.
+// Data goes to stdout, talk to stderr. A command file adds its sub-command to the parser and leaves
+// an action; main() runs the one that was chosen and turns its answer into an exit code. Nothing
+// heavy happens before that.
 #pragma once
 
 #include <filesystem>
@@ -31,24 +31,26 @@ inline constexpr int kExitContract = 3;
 inline constexpr int kExitInterrupted = 130;
 
 struct Context {
-  std::string home_option;   // --home; empty: $CONSORT_HOME, then ./.consort.
+  std::string home_option;  // --home; empty: $CONSORT_HOME, then ./.consort.
   bool json = false;
-  bool quiet = false;        // No progress.
+  bool quiet = false;  // No progress.
   SystemClock clock;
-  std::stop_source stop;     // Ctrl-C.
+  std::stop_source stop;  // Ctrl-C.
   std::unique_ptr<Progress> bar;
   // The chosen command. Its value is the exit code.
   std::function<Result<int>()> action;
 
   std::filesystem::path home() const;
-  Progress& progress();      // Made on first use.
+  Progress& progress();  // Made on first use.
 };
 
-// Writes to stdout. A reader that went away (EPIPE) ends the program with code 0, as `head` expects.
+// Writes to stdout. A reader that went away (EPIPE) ends the program with code 0, as `head`
+// expects.
 void print(std::string_view text);
 void print_line(std::string_view text);
-void print_json(const contract::Value& value);          // One line.
-void print_document(const Context& context, const contract::Value& value);  // Indented on a terminal.
+void print_json(const contract::Value& value);  // One line.
+void print_document(const Context& context,
+                    const contract::Value& value);  // Indented on a terminal.
 // One line to stderr, unless --quiet.
 void say(Context& context, std::string_view text);
 

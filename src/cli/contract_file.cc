@@ -11,30 +11,35 @@ namespace {
 using contract::Schema;
 using contract::Value;
 
-// A mapping of names to schemas, and no schema itself: every key begins with a capital letter, which no
-// keyword of JSON Schema does.
+// A mapping of names to schemas, and no schema itself: every key begins with a capital letter,
+// which no keyword of JSON Schema does.
 bool is_contract_file(const Value& document) {
   const contract::Object* object = document.get_object();
   if (object == nullptr || object->empty()) return false;
   return std::all_of(object->begin(), object->end(), [](const contract::Member& m) {
-    return !m.first.empty() && m.first[0] >= 'A' && m.first[0] <= 'Z' && (m.second.is_object() || m.second.is_bool());
+    return !m.first.empty() && m.first[0] >= 'A' && m.first[0] <= 'Z' &&
+           (m.second.is_object() || m.second.is_bool());
   });
 }
 
 Result<std::shared_ptr<const Schema>> compile(const Value& document, const std::string& id,
                                               const Value& definitions) {
   auto schema = Schema::compile(document, id, definitions);
-  if (!schema) return fail(std::move(schema).error().at(id + (id.find('#') == std::string::npos ? "#" : "") +
-                                                        schema.error().place));
+  if (!schema)
+    return fail(std::move(schema).error().at(id + (id.find('#') == std::string::npos ? "#" : "") +
+                                             schema.error().place));
   return schema;
 }
 
 // Adds the named schemas of a contract file. Error 6205: a name is there already.
-Result<void> add_definitions(const Value& document, const std::string& file, contract::Object& definitions) {
+Result<void> add_definitions(const Value& document, const std::string& file,
+                             contract::Object& definitions) {
   if (!is_contract_file(document)) return {};
   for (const auto& [name, schema] : document.as_object()) {
     if (definitions.find(name) != nullptr) {
-      return fail(make_error(ErrorCode::already_exists, 6205, "the contract '" + name + "' is defined twice").at(file));
+      return fail(make_error(ErrorCode::already_exists, 6205,
+                             "the contract '" + name + "' is defined twice")
+                      .at(file));
     }
     definitions.set(name, schema);
   }
@@ -67,7 +72,8 @@ Result<std::vector<NamedSchema>> load_schemas(const std::vector<std::string>& fi
   return out;
 }
 
-Result<std::shared_ptr<const Schema>> load_schema(const std::string& file, const std::vector<std::string>& others) {
+Result<std::shared_ptr<const Schema>> load_schema(const std::string& file,
+                                                  const std::vector<std::string>& others) {
   contract::Object definitions;
   for (const std::string& other : others) {
     CONSORT_ASSIGN(Value document, read_document(other));
@@ -79,7 +85,9 @@ Result<std::shared_ptr<const Schema>> load_schema(const std::string& file, const
   CONSORT_ASSIGN(Value document, read_document(path));
   if (!is_contract_file(document)) {
     if (wanted.empty()) return compile(document, path, definitions);
-    return fail(make_error(ErrorCode::not_found, 8003, "the file is one schema and has no names").got(wanted).at(path));
+    return fail(make_error(ErrorCode::not_found, 8003, "the file is one schema and has no names")
+                    .got(wanted)
+                    .at(path));
   }
   CONSORT_TRY(add_definitions(document, path, definitions));
   std::vector<std::string> names;
@@ -87,7 +95,8 @@ Result<std::shared_ptr<const Schema>> load_schema(const std::string& file, const
   const Value* body = document.find(wanted);
   if (body == nullptr) {
     return fail(make_error(ErrorCode::not_found, 8003,
-                           wanted.empty() ? "the file holds several named schemas" : "no schema has this name")
+                           wanted.empty() ? "the file holds several named schemas"
+                                          : "no schema has this name")
                     .at(path)
                     .got(wanted)
                     .to_fix(wanted.empty() ? "write " + path + "#" + names.front()

@@ -11,16 +11,16 @@
 namespace consort::cli {
 
 struct NamedSchema {
-  std::string name;   // "contracts.yaml#Report", or the file's name.
+  std::string name;  // "contracts.yaml#Report", or the file's name.
   std::shared_ptr<const contract::Schema> schema;
 };
 
 // All schemas of all files; schemas of contract files may name one another. Errors: those of
 // read_document and of Schema::compile, with the file in the place.
 Result<std::vector<NamedSchema>> load_schemas(const std::vector<std::string>& files);
-// "FILE", "FILE#NAME", or "-". `others`: contract files whose schemas it may name. Errors: 8003 when a contract
-// file is given without a name, 6205 when a name is defined twice.
-Result<std::shared_ptr<const contract::Schema>> load_schema(const std::string& file,
-                                                            const std::vector<std::string>& others = {});
+// "FILE", "FILE#NAME", or "-". `others`: contract files whose schemas it may name. Errors: 8003
+// when a contract file is given without a name, 6205 when a name is defined twice.
+Result<std::shared_ptr<const contract::Schema>> load_schema(
+    const std::string& file, const std::vector<std::string>& others = {});
 
 }  // namespace consort::cli

@@ -1,6 +1,7 @@
 #include "cli/download.h"
 
 #include <curl/curl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,8 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-
-#include <fmt/format.h>
 
 namespace consort::cli {
 namespace {
@@ -25,16 +24,17 @@ struct Transfer {
   const DownloadOptions& options;
   std::FILE* out = nullptr;
   CURL* curl = nullptr;
-  uint64_t at = 0;                 // Bytes in the part.
-  uint64_t begin = 0;              // Of this attempt.
-  long status = 0;                 // Of the response whose body is being read.
-  std::optional<uint64_t> size;    // Of the whole file.
+  uint64_t at = 0;               // Bytes in the part.
+  uint64_t begin = 0;            // Of this attempt.
+  long status = 0;               // Of the response whose body is being read.
+  std::optional<uint64_t> size;  // Of the whole file.
   std::string linked_sha;
-  std::optional<Error> error;      // Why writing was stopped.
+  std::optional<Error> error;  // Why writing was stopped.
 };
 
 bool is_hex_digest(std::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c); });
+  return text.size() == 64 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c); });
 }
 
 std::optional<uint64_t> number(std::string_view text) {
@@ -54,10 +54,12 @@ size_t on_header(char* data, size_t one, size_t count, void* user) {
   if (line.rfind("HTTP/", 0) == 0) t.status = 0;
   if (colon == std::string_view::npos) return line.size();
   std::string key(line.substr(0, colon));
-  std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(key.begin(), key.end(), key.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   std::string_view value = line.substr(colon + 1);
   while (!value.empty() && (value.front() == ' ' || value.front() == '"')) value.remove_prefix(1);
-  while (!value.empty() && std::string_view(" \r\n\"").find(value.back()) != std::string_view::npos) value.remove_suffix(1);
+  while (!value.empty() && std::string_view(" \r\n\"").find(value.back()) != std::string_view::npos)
+    value.remove_suffix(1);
   if (key == "x-linked-etag" && is_hex_digest(value)) t.linked_sha = value;
   if (key == "x-linked-size") t.size = number(value);
   if (key == "content-range") {
@@ -75,7 +77,7 @@ size_t on_body(char* data, size_t one, size_t count, void* user) {
   size_t bytes = one * count;
   if (t.status == 0) {
     curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &t.status);
-    if (t.status == 200) {   // The whole file, whatever was asked for.
+    if (t.status == 200) {  // The whole file, whatever was asked for.
       if (::ftruncate(fileno(t.out), 0) != 0 || std::fseek(t.out, 0, SEEK_SET) != 0) return 0;
       t.at = t.begin = 0;
       curl_off_t length = -1;
@@ -87,12 +89,16 @@ size_t on_body(char* data, size_t one, size_t count, void* user) {
   uint64_t most = t.size ? std::min(*t.size, t.options.bytes_max) : t.options.bytes_max;
   if (t.at + bytes > most) {
     bool limit = !t.size || *t.size > t.options.bytes_max;
-    t.error = limit ? make_error(ErrorCode::resource_exhausted, 8105, fmt::format("the file is larger than {} bytes", most))
-                    : make_error(ErrorCode::corruption, 8103, fmt::format("the server sent more than the {} bytes it named", most));
+    t.error =
+        limit ? make_error(ErrorCode::resource_exhausted, 8105,
+                           fmt::format("the file is larger than {} bytes", most))
+              : make_error(ErrorCode::corruption, 8103,
+                           fmt::format("the server sent more than the {} bytes it named", most));
     return 0;
   }
   if (std::fwrite(data, 1, bytes, t.out) != bytes) {
-    t.error = make_error(ErrorCode::unavailable, 1105, std::string("cannot write the download: ") + std::strerror(errno));
+    t.error = make_error(ErrorCode::unavailable, 1105,
+                         std::string("cannot write the download: ") + std::strerror(errno));
     return 0;
   }
   t.at += bytes;
@@ -102,7 +108,8 @@ size_t on_body(char* data, size_t one, size_t count, void* user) {
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   auto& t = *static_cast<Transfer*>(user);
   if (t.options.progress) {
-    t.options.progress(t.size && *t.size > 0 ? static_cast<double>(t.at) / static_cast<double>(*t.size) : -1);
+    t.options.progress(
+        t.size && *t.size > 0 ? static_cast<double>(t.at) / static_cast<double>(*t.size) : -1);
   }
   return t.options.stop.stop_requested() ? 1 : 0;
 }
@@ -121,7 +128,8 @@ std::optional<Failure> attempt(Transfer& t) {
   char message[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(t.curl, CURLOPT_URL, o.url.c_str());
   curl_easy_setopt(t.curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(t.curl, CURLOPT_REDIR_PROTOCOLS_STR, o.url.rfind("https:", 0) == 0 ? "https" : "http,https");
+  curl_easy_setopt(t.curl, CURLOPT_REDIR_PROTOCOLS_STR,
+                   o.url.rfind("https:", 0) == 0 ? "https" : "http,https");
   curl_easy_setopt(t.curl, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(t.curl, CURLOPT_MAXREDIRS, 5L);
   curl_easy_setopt(t.curl, CURLOPT_CONNECTTIMEOUT, 20L);
@@ -144,15 +152,19 @@ std::optional<Failure> attempt(Transfer& t) {
   std::fflush(t.out);
   if (t.error) return Failure{*t.error, false};
   if (o.stop.stop_requested()) {
-    return Failure{make_error(ErrorCode::cancelled, 8104, "the download was interrupted").to_fix("pull again: it goes on where it stopped"), false};
+    return Failure{make_error(ErrorCode::cancelled, 8104, "the download was interrupted")
+                       .to_fix("pull again: it goes on where it stopped"),
+                   false};
   }
-  if (status == 416 && t.at > 0) {   // Nothing after what we have: complete, or another file now.
+  if (status == 416 && t.at > 0) {  // Nothing after what we have: complete, or another file now.
     if (t.size == t.at) return std::nullopt;
     t.at = 0;
     if (::ftruncate(fileno(t.out), 0) != 0 || std::fseek(t.out, 0, SEEK_SET) != 0) {
       return Failure{make_error(ErrorCode::unavailable, 1105, std::strerror(errno)), false};
     }
-    return Failure{make_error(ErrorCode::unavailable, 8101, "the server refused to go on with the file"), true};
+    return Failure{
+        make_error(ErrorCode::unavailable, 8101, "the server refused to go on with the file"),
+        true};
   }
   if (status >= 400) {
     bool again = status == 408 || status == 429 || status >= 500;
@@ -160,10 +172,15 @@ std::optional<Failure> attempt(Transfer& t) {
     return Failure{make_error(reason, 8101, fmt::format("the server answered {}", status)), again};
   }
   if (code != CURLE_OK) {
-    return Failure{make_error(ErrorCode::unavailable, 8101, message[0] != '\0' ? message : curl_easy_strerror(code)), true};
+    return Failure{make_error(ErrorCode::unavailable, 8101,
+                              message[0] != '\0' ? message : curl_easy_strerror(code)),
+                   true};
   }
   if (t.size && t.at < *t.size) {
-    return Failure{make_error(ErrorCode::unavailable, 8101, fmt::format("the transfer ended after {} of {} bytes", t.at, *t.size)), true};
+    return Failure{
+        make_error(ErrorCode::unavailable, 8101,
+                   fmt::format("the transfer ended after {} of {} bytes", t.at, *t.size)),
+        true};
   }
   return std::nullopt;
 }
@@ -173,19 +190,23 @@ bool wait_or_stop(int ms, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  return wake.wait_for(lock, stop, std::chrono::milliseconds(ms), [&] { return stop.stop_requested(); });
+  return wake.wait_for(lock, stop, std::chrono::milliseconds(ms),
+                       [&] { return stop.stop_requested(); });
 }
 
-Result<void> verify(const DownloadOptions& o, const Transfer& t, const fs::path& part, Digest& digest) {
+Result<void> verify(const DownloadOptions& o, const Transfer& t, const fs::path& part,
+                    Digest& digest) {
   CONSORT_ASSIGN(digest, sha256_file(part));
   std::string expected = o.sha256.empty() ? t.linked_sha : o.sha256;
   std::error_code ec;
   if (expected.empty()) {
-    return fail(make_error(ErrorCode::corruption, 8103, "neither you nor the server named the file's SHA-256")
+    return fail(make_error(ErrorCode::corruption, 8103,
+                           "neither you nor the server named the file's SHA-256")
                     .got(digest.hex())
                     .to_fix("if the value shown is right, pull again with --sha256"));
   }
-  std::transform(expected.begin(), expected.end(), expected.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(expected.begin(), expected.end(), expected.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   if (digest.hex() != expected) {
     fs::remove(part, ec);
     return fail(make_error(ErrorCode::corruption, 8103, "the download's SHA-256 is not " + expected)
@@ -199,10 +220,15 @@ Result<void> verify(const DownloadOptions& o, const Transfer& t, const fs::path&
 
 Result<Downloaded> download(const DownloadOptions& o) {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (started != CURLE_OK) return fail(make_error(ErrorCode::unavailable, 8101, "libcurl cannot start"));
+  if (started != CURLE_OK)
+    return fail(make_error(ErrorCode::unavailable, 8101, "libcurl cannot start"));
   fs::path part = o.target.string() + ".part";
-  std::unique_ptr<std::FILE, decltype(&std::fclose)> out(std::fopen(part.c_str(), "ab"), std::fclose);
-  if (!out) return fail(make_error(ErrorCode::unavailable, 1105, std::string("cannot write: ") + std::strerror(errno)).at(part.string()));
+  std::unique_ptr<std::FILE, decltype(&std::fclose)> out(std::fopen(part.c_str(), "ab"),
+                                                         std::fclose);
+  if (!out)
+    return fail(make_error(ErrorCode::unavailable, 1105,
+                           std::string("cannot write: ") + std::strerror(errno))
+                    .at(part.string()));
   std::fseek(out.get(), 0, SEEK_END);
   Transfer t(o);
   t.out = out.get();
@@ -220,17 +246,22 @@ Result<Downloaded> download(const DownloadOptions& o) {
       if (error.fix.empty()) error.fix = "check the connection and the reference, and pull again";
       return fail(std::move(error));
     }
-    if (wait_or_stop(wait_ms, o.stop)) return fail(make_error(ErrorCode::cancelled, 8104, "the download was interrupted").at(o.url));
+    if (wait_or_stop(wait_ms, o.stop))
+      return fail(make_error(ErrorCode::cancelled, 8104, "the download was interrupted").at(o.url));
     wait_ms = std::min(wait_ms * 2, 30000);
   }
   done.bytes = t.at;
-  if (::fsync(fileno(out.get())) != 0) return fail(make_error(ErrorCode::unavailable, 1105, std::strerror(errno)).at(part.string()));
+  if (::fsync(fileno(out.get())) != 0)
+    return fail(make_error(ErrorCode::unavailable, 1105, std::strerror(errno)).at(part.string()));
   out.reset();
   auto verified = verify(o, t, part, done.sha256);
   if (!verified) return fail(std::move(verified).error().at(o.url));
   std::error_code ec;
   fs::rename(part, o.target, ec);
-  if (ec) return fail(make_error(ErrorCode::unavailable, 1105, "cannot rename the download: " + ec.message()).at(part.string()));
+  if (ec)
+    return fail(
+        make_error(ErrorCode::unavailable, 1105, "cannot rename the download: " + ec.message())
+            .at(part.string()));
   return done;
 }
 

@@ -1,7 +1,8 @@
 // Download: one file over HTTP(S), resumable, bounded, verified.
 //
-// Bytes go to TARGET.part; a later call asks for the rest by Range. The file gets its name only when its size
-// and SHA-256 are what the caller, or else the server's X-Linked-Size and X-Linked-ETag, say.
+// Bytes go to TARGET.part; a later call asks for the rest by Range. The file gets its name only
+// when its size and SHA-256 are what the caller, or else the server's X-Linked-Size and
+// X-Linked-ETag, say.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace consort::cli {
 struct DownloadOptions {
   std::string url;
   std::filesystem::path target;
-  std::string sha256;                    // Empty: what the server names; if it names none, 8103.
+  std::string sha256;  // Empty: what the server names; if it names none, 8103.
   uint64_t bytes_max = 64ull << 30;
   int attempts_max = 5;
   int first_wait_ms = 500;               // Doubles with every attempt.
@@ -34,9 +35,9 @@ struct Downloaded {
   int attempts = 1;
 };
 
-// Retries connection failures, cut transfers, and answers 408, 429, 5xx. Errors: unavailable 8101 (server),
-// not_found 8101 (404), corruption 8103 (size or SHA-256; the part is removed), cancelled 8104,
-// resource_exhausted 8105 (limit or disk), unavailable 1105 (cannot write).
+// Retries connection failures, cut transfers, and answers 408, 429, 5xx. Errors: unavailable 8101
+// (server), not_found 8101 (404), corruption 8103 (size or SHA-256; the part is removed), cancelled
+// 8104, resource_exhausted 8105 (limit or disk), unavailable 1105 (cannot write).
 Result<Downloaded> download(const DownloadOptions& options);
 
 }  // namespace consort::cli

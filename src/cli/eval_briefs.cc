@@ -18,7 +18,7 @@ struct Totals {
   eval::Rate completed, valid, verdict_ok, supported;
   eval::Spread seconds, tokens, claims, dropped;
   std::map<std::string, PerComponent> components;
-  std::map<std::string, int64_t> errors;   // "E7003" -> runs.
+  std::map<std::string, int64_t> errors;  // "E7003" -> runs.
 };
 
 // A brief without the members that the agent's input contract does not have (id, corpus).
@@ -28,7 +28,8 @@ Value input_of(const agent::Graph& graph, const Value& brief) {
     input.get_object()->set(key, value);
     bool refused = false;
     for (const contract::Violation& v : contract::validate(*graph.input(), input)) {
-      refused = refused || (v.instance == contract::pointer_child("", key) && v.keyword == "additionalProperties");
+      refused = refused || (v.instance == contract::pointer_child("", key) &&
+                            v.keyword == "additionalProperties");
     }
     if (refused) input.get_object()->erase(key);
   }
@@ -40,7 +41,8 @@ size_t length(const Value& v, std::string_view key) {
   return list != nullptr && list->is_array() ? list->as_array().size() : 0;
 }
 
-// A claim that stands in the report without an issue of the verdict is supported; dropped ones are not.
+// A claim that stands in the report without an issue of the verdict is supported; dropped ones are
+// not.
 void count_claims(const Value& report, Totals& totals) {
   std::set<std::string> disputed;
   const Value* verdict = report.find("verdict");
@@ -50,7 +52,8 @@ void count_claims(const Value& report, Totals& totals) {
   }
   const Value* claims = report.find("claims");
   if (claims != nullptr && claims->is_array()) {
-    for (const Value& claim : claims->as_array()) totals.supported.count(!disputed.contains(claim.string_or("id", "")));
+    for (const Value& claim : claims->as_array())
+      totals.supported.count(!disputed.contains(claim.string_or("id", "")));
   }
   if (verdict != nullptr && verdict->is_object()) {
     const Value* ok = verdict->find("ok");
@@ -69,7 +72,8 @@ void count_run(const agent::Graph& graph, const run::RunResult& result, Totals& 
   double end_ms = 0;
   for (const run::StepResult& step : result.steps) {
     end_ms = std::max(end_ms, step.start_ms + step.ms);
-    // "findings[3]/choice" belongs to "choose" of its agent: name the path of components, not of steps.
+    // "findings[3]/choice" belongs to "choose" of its agent: name the path of components, not of
+    // steps.
     PerComponent& c = totals.components[step.component];
     c.ms.add(step.ms);
     c.prompt_tokens += step.usage.prompt_tokens;
@@ -83,15 +87,22 @@ void count_run(const agent::Graph& graph, const run::RunResult& result, Totals& 
 Value metrics_of(const Totals& t) {
   contract::Object components, errors;
   for (const auto& [name, c] : t.components) {
-    components.set(name, Value::object({{"ms", c.ms.to_value()}, {"prompt_tokens", c.prompt_tokens},
-                                        {"output_tokens", c.output_tokens}, {"violations", c.violations}}));
+    components.set(name, Value::object({{"ms", c.ms.to_value()},
+                                        {"prompt_tokens", c.prompt_tokens},
+                                        {"output_tokens", c.output_tokens},
+                                        {"violations", c.violations}}));
   }
   for (const auto& [code, n] : t.errors) errors.set(code, n);
-  return Value::object({{"completed", t.completed.to_value()}, {"valid", t.valid.to_value()},
-                        {"verdict_ok", t.verdict_ok.to_value()}, {"claims_supported", t.supported.to_value()},
-                        {"claims", t.claims.to_value()}, {"dropped", t.dropped.to_value()},
-                        {"seconds", t.seconds.to_value()}, {"tokens", t.tokens.to_value()},
-                        {"errors", std::move(errors)}, {"components", std::move(components)}});
+  return Value::object({{"completed", t.completed.to_value()},
+                        {"valid", t.valid.to_value()},
+                        {"verdict_ok", t.verdict_ok.to_value()},
+                        {"claims_supported", t.supported.to_value()},
+                        {"claims", t.claims.to_value()},
+                        {"dropped", t.dropped.to_value()},
+                        {"seconds", t.seconds.to_value()},
+                        {"tokens", t.tokens.to_value()},
+                        {"errors", std::move(errors)},
+                        {"components", std::move(components)}});
 }
 
 bool is_for(const Value& brief, const std::string& corpus) {
@@ -111,11 +122,13 @@ Result<Value> eval_briefs(Context& context, Session& session, const std::vector<
   std::vector<Value> inputs;
   for (const Value& brief : records) {
     if (!brief.is_object()) {
-      return fail(make_error(ErrorCode::invalid_argument, 8008, "a brief is an object").got(contract::to_json(brief)));
+      return fail(make_error(ErrorCode::invalid_argument, 8008, "a brief is an object")
+                      .got(contract::to_json(brief)));
     }
     if (!is_for(brief, options.corpus)) continue;
     Value input = input_of(session.graph(), brief);
-    CONSORT_TRY_CONTEXT(contract::check(*session.graph().input(), input), "brief '" + brief.string_or("id", "") + "'");
+    CONSORT_TRY_CONTEXT(contract::check(*session.graph().input(), input),
+                        "brief '" + brief.string_or("id", "") + "'");
     inputs.push_back(std::move(input));
   }
   CONSORT_ASSIGN(store::Journal * journal, session.journal());
@@ -124,18 +137,24 @@ Result<Value> eval_briefs(Context& context, Session& session, const std::vector<
   Totals totals;
   contract::Array runs;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    context.progress().update("briefs", static_cast<double>(i) / static_cast<double>(inputs.size()));
+    context.progress().update("briefs",
+                              static_cast<double>(i) / static_cast<double>(inputs.size()));
     run::RunOptions run_options;
     run_options.meta = Value::object({{"environment", session.environment()}, {"eval", true}});
     run_options.watch.stop = context.stop.get_token();
-    CONSORT_ASSIGN(run::RunResult result, executor.start(session.graph(), *host, inputs[i], run_options));
-    if (result.interrupted) return fail(make_error(ErrorCode::cancelled, 7011, "the evaluation was interrupted"));
+    CONSORT_ASSIGN(run::RunResult result,
+                   executor.start(session.graph(), *host, inputs[i], run_options));
+    if (result.interrupted)
+      return fail(make_error(ErrorCode::cancelled, 7011, "the evaluation was interrupted"));
     count_run(session.graph(), result, totals);
     runs.push_back(result.run.text);
   }
   Value metrics = metrics_of(totals);
   metrics.get_object()->set("runs", std::move(runs));
-  return Value::object({{"component", d.name}, {"version", d.version}, {"n", inputs.size()}, {"metrics", std::move(metrics)}});
+  return Value::object({{"component", d.name},
+                        {"version", d.version},
+                        {"n", inputs.size()},
+                        {"metrics", std::move(metrics)}});
 }
 
 }  // namespace consort::cli

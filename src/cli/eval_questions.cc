@@ -1,6 +1,6 @@
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "cli/eval_sets.h"
 #include "eval/metrics.h"
@@ -31,11 +31,13 @@ eval::Needed gold_of(const Value& record) {
     std::string doc = g.string_or("doc", "");
     std::vector<Place> any{{doc, page_of(g)}};
     for (const Value& page : list(g, "also_pages")) {
-      if (page.get_number() != nullptr) any.push_back({doc, static_cast<int>(page.get_number()->as_int64().value_or(0))});
+      if (page.get_number() != nullptr)
+        any.push_back({doc, static_cast<int>(page.get_number()->as_int64().value_or(0))});
     }
     out.needed.push_back(std::move(any));
   }
-  for (const Value& a : list(record, "also")) out.also.push_back({a.string_or("doc", ""), page_of(a)});
+  for (const Value& a : list(record, "also"))
+    out.also.push_back({a.string_or("doc", ""), page_of(a)});
   return out;
 }
 
@@ -61,10 +63,12 @@ std::optional<double> amount(const Value* v) {
   return value;
 }
 
-bool near(double a, double b, double relative) { return std::abs(a - b) <= relative * std::max(std::abs(a), std::abs(b)); }
+bool near(double a, double b, double relative) {
+  return std::abs(a - b) <= relative * std::max(std::abs(a), std::abs(b));
+}
 
-// The same company, period, and amount in base units. Digits are exact in both: the tolerance is rounding of
-// doubles.
+// The same company, period, and amount in base units. Digits are exact in both: the tolerance is
+// rounding of doubles.
 bool same_figure(const Value& gold, const Value& found) {
   auto a = amount(gold.find("value")), b = amount(found.find("amount"));
   return a && b && near(*a * scale_of(gold), *b * scale_of(found), 1e-9) &&
@@ -75,7 +79,8 @@ bool same_figure(const Value& gold, const Value& found) {
 // To the one decimal that a report prints.
 bool same_result(const Value& gold, const Value& found) {
   auto a = amount(gold.find("result")), b = amount(found.find("value"));
-  return a && b && gold.string_or("op", "") == found.string_or("op", "?") && std::abs(*a - *b) < 0.0501;
+  return a && b && gold.string_or("op", "") == found.string_or("op", "?") &&
+         std::abs(*a - *b) < 0.0501;
 }
 
 struct Findings {
@@ -93,12 +98,18 @@ struct Measured {
 };
 
 // The question, asked of the analyzer once for each company that it names.
-Findings find_figures(Context& context, run::Host& host, const agent::Node& node, const Value& record) {
+Findings find_figures(Context& context, run::Host& host, const agent::Node& node,
+                      const Value& record) {
   Findings out;
   for (const Value& company : list(record, "companies")) {
     std::string question = record.string_or("question", "");
-    Value task = Value::object({{"id", record.string_or("id", "q")}, {"tool", "figures"}, {"company", company},
-                                {"subject", question}, {"question", question}, {"origin", "planner"}, {"cost_ms", 0}});
+    Value task = Value::object({{"id", record.string_or("id", "q")},
+                                {"tool", "figures"},
+                                {"company", company},
+                                {"subject", question},
+                                {"question", question},
+                                {"origin", "planner"},
+                                {"cost_ms", 0}});
     run::Executor executor(nullptr, context.clock);
     run::RunOptions options;
     options.watch.stop = context.stop.get_token();
@@ -119,7 +130,8 @@ Findings find_figures(Context& context, run::Host& host, const agent::Node& node
 void count_figures(const Value& record, const Findings& found, Measured& m) {
   bool all = true;
   for (const Value& gold : list(record, "figures")) {
-    bool right = std::any_of(found.figures.begin(), found.figures.end(), [&](const Value& f) { return same_figure(gold, f); });
+    bool right = std::any_of(found.figures.begin(), found.figures.end(),
+                             [&](const Value& f) { return same_figure(gold, f); });
     m.figures.count(right);
     all = all && right;
   }
@@ -139,7 +151,8 @@ Result<void> measure(Context& context, run::Host& host, memory::Memory& memory,
   search.k = kRetrieved;
   Nanoseconds begin = context.clock.monotonic();
   CONSORT_ASSIGN(auto hits, memory.search(record.string_or("question", ""), search));
-  m.search_ms.add(std::chrono::duration<double, std::milli>(context.clock.monotonic() - begin).count());
+  m.search_ms.add(
+      std::chrono::duration<double, std::milli>(context.clock.monotonic() - begin).count());
   std::vector<Place> ranked;
   for (const memory::Passage& p : hits) ranked.push_back({p.doc, p.page});
   eval::Needed gold = gold_of(record);
@@ -178,29 +191,38 @@ Result<Value> eval_questions(Context& context, Session& session, const std::vect
   std::string name = options.memory;
   if (name.empty() && d.memories.size() == 1) name = d.memories.begin()->first;
   if (!d.memories.contains(name)) {
-    return fail(make_error(ErrorCode::not_found, 8008, "questions are asked of a memory, and the agent has " +
-                                                            std::to_string(d.memories.size()))
+    return fail(make_error(ErrorCode::not_found, 8008,
+                           "questions are asked of a memory, and the agent has " +
+                               std::to_string(d.memories.size()))
                     .at(d.path.string())
                     .to_fix("name one with --memory"));
   }
   auto node = session.graph().nodes().find(options.analyzer);
   bool analyzed = node != session.graph().nodes().end() && node->second.nested != nullptr;
-  if (!analyzed) say(context, "note: no used agent is named '" + options.analyzer + "': figures are not measured");
+  if (!analyzed)
+    say(context,
+        "note: no used agent is named '" + options.analyzer + "': figures are not measured");
   CONSORT_ASSIGN(run::Host * host, session.host());
   Measured measured;
   std::map<std::string, eval::Rate> by_kind;
   for (size_t i = 0; i < records.size(); ++i) {
-    context.progress().update("questions", static_cast<double>(i) / static_cast<double>(records.size()));
-    if (context.stop.stop_requested()) return fail(make_error(ErrorCode::cancelled, 7011, "the evaluation was interrupted"));
+    context.progress().update("questions",
+                              static_cast<double>(i) / static_cast<double>(records.size()));
+    if (context.stop.stop_requested())
+      return fail(make_error(ErrorCode::cancelled, 7011, "the evaluation was interrupted"));
     int64_t before = measured.hit10.hits;
-    CONSORT_TRY(measure(context, *host, *host->memory(name), analyzed ? &node->second : nullptr, records[i], measured));
+    CONSORT_TRY(measure(context, *host, *host->memory(name), analyzed ? &node->second : nullptr,
+                        records[i], measured));
     by_kind[records[i].string_or("kind", "other")].count(measured.hit10.hits > before);
   }
   Value metrics = metrics_of(measured, analyzed);
   contract::Object kinds;
   for (const auto& [kind, rate] : by_kind) kinds.set(kind, rate.to_value());
   metrics.get_object()->set("hit@10_by_kind", std::move(kinds));
-  return Value::object({{"component", d.name}, {"version", d.version}, {"n", records.size()}, {"metrics", std::move(metrics)}});
+  return Value::object({{"component", d.name},
+                        {"version", d.version},
+                        {"n", records.size()},
+                        {"metrics", std::move(metrics)}});
 }
 
 }  // namespace consort::cli

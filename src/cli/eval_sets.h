@@ -17,17 +17,22 @@ struct EvalOptions {
   int limit = 0;                      // First so many records; 0: all.
 };
 
-// {"component", "version", "n", "metrics": {...}}. Errors: 8008 (a record or the agent lacks what is needed).
+// {"component", "version", "n", "metrics": {...}}. Errors: 8008 (a record or the agent lacks what
+// is needed).
 
-// Questions with gold passages and figures: hit@5 and hit@10 of the memory's search, figures found and
-// computations right of the analyzer.
-Result<contract::Value> eval_questions(Context& context, Session& session, const std::vector<contract::Value>& records,
+// Questions with gold passages and figures: hit@5 and hit@10 of the memory's search, figures found
+// and computations right of the analyzer.
+Result<contract::Value> eval_questions(Context& context, Session& session,
+                                       const std::vector<contract::Value>& records,
                                        const EvalOptions& options);
 // Reports with planted errors: caught by kind, false alarms, of the agent's check_claims tool.
-Result<contract::Value> eval_planted(Context& context, Session& session, const std::vector<contract::Value>& records,
+Result<contract::Value> eval_planted(Context& context, Session& session,
+                                     const std::vector<contract::Value>& records,
                                      const EvalOptions& options);
-// Briefs: the agent is run on each. Reports valid, claims supported, latency and tokens by component.
-Result<contract::Value> eval_briefs(Context& context, Session& session, const std::vector<contract::Value>& records,
+// Briefs: the agent is run on each. Reports valid, claims supported, latency and tokens by
+// component.
+Result<contract::Value> eval_briefs(Context& context, Session& session,
+                                    const std::vector<contract::Value>& records,
                                     const EvalOptions& options);
 
 }  // namespace consort::cli

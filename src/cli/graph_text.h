@@ -13,7 +13,8 @@ Result<std::shared_ptr<const agent::Graph>> load_graph(const std::string& path);
 
 std::string graph_tree(const agent::Graph& graph);
 std::string graph_mermaid(const agent::Graph& graph);
-// Self-contained; one column of steps per depth of dependence. Colours work on light and dark pages.
+// Self-contained; one column of steps per depth of dependence. Colours work on light and dark
+// pages.
 std::string graph_svg(const agent::Graph& graph);
 
 }  // namespace consort::cli

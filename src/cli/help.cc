@@ -51,7 +51,9 @@ Exit codes: 0 ok, 1 run failed, 2 usage or invalid definition, 3 contract violat
 
 std::string version_text(bool json) {
   if (!json) return std::string("consort ") + CONSORT_VERSION + "\n";
-  return contract::to_json(contract::Value::object({{"name", "consort"}, {"version", CONSORT_VERSION}})) + "\n";
+  return contract::to_json(
+             contract::Value::object({{"name", "consort"}, {"version", CONSORT_VERSION}})) +
+         "\n";
 }
 
 }  // namespace consort::cli

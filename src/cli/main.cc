@@ -1,7 +1,7 @@
 // The `consort` program: parses, runs one command, answers with an exit code.
 //
-// 0 ok, 1 run failed, 2 usage or invalid definition, 3 contract violation, 4 model, tool, or backend
-// unavailable, 10 gate failed, 130 interrupted.
+// 0 ok, 1 run failed, 2 usage or invalid definition, 3 contract violation, 4 model, tool, or
+// backend unavailable, 10 gate failed, 130 interrupted.
 
 #include <signal.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ int g_interrupt_pipe[2] = {-1, -1};  // Written by the handler, read by one thre
 std::atomic<int> g_interrupts{0};
 
 extern "C" void on_interrupt(int) {
-  if (g_interrupts.fetch_add(1) > 0) _exit(kExitInterrupted);   // The second one does not wait.
+  if (g_interrupts.fetch_add(1) > 0) _exit(kExitInterrupted);  // The second one does not wait.
   char byte = 1;
   [[maybe_unused]] ssize_t n = ::write(g_interrupt_pipe[1], &byte, 1);
 }
@@ -97,7 +97,8 @@ Result<int> dispatch(Context& context, const std::vector<std::string>& arguments
   app.name("consort");
   app.option_defaults()->always_capture_default();
   app.fallthrough();
-  app.add_option("--home", context.home_option, "state folder (default: $CONSORT_HOME, ./.consort)");
+  app.add_option("--home", context.home_option,
+                 "state folder (default: $CONSORT_HOME, ./.consort)");
   app.add_flag("--json", context.json, "machine-readable output");
   app.add_flag("-q,--quiet", context.quiet, "no progress");
   app.require_subcommand(0, 1);
@@ -140,7 +141,8 @@ int main_of(const std::vector<std::string>& arguments) {
   // Errors of the parser itself should be JSON, too, when that was asked for.
   for (const std::string& a : arguments) context.json = context.json || a == "--json";
   Result<int> code = kExitOk;
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
+      arguments[0] == "help") {
     print(top_help());
   } else if (arguments[0] == "version" || arguments[0] == "--version") {
     print(version_text(context.json));

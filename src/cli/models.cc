@@ -23,12 +23,15 @@ void add_locked(const model::ModelLock& lock, std::vector<KnownModel>& out) {
     known.by_default = m.fetched_by_default;
     for (const model::LockedFile& file : m.files) {
       known.bytes += file.bytes;
-      if (file.path == "model.gguf" || file.path == "model.safetensors") known.sha256 = file.sha256.hex();
+      if (file.path == "model.gguf" || file.path == "model.safetensors")
+        known.sha256 = file.sha256.hex();
     }
     auto resolved = lock.resolve(m.ref, model::Verify::none);
     known.present = resolved.has_value();
-    if (resolved) known.path = resolved->is_folder_model ? resolved->folder : resolved->main_file;
-    else known.problem = resolved.error().message;
+    if (resolved)
+      known.path = resolved->is_folder_model ? resolved->folder : resolved->main_file;
+    else
+      known.problem = resolved.error().message;
     out.push_back(std::move(known));
   }
 }
@@ -38,7 +41,7 @@ void add_imported(const fs::path& folder, std::vector<KnownModel>& out) {
   std::vector<KnownModel> found;
   for (const auto& entry : fs::directory_iterator(folder, ec)) {
     auto text = read_file(entry.path() / "import.json", kImportBytesMax);
-    if (!text) continue;   // A folder that an interrupted import left.
+    if (!text) continue;  // A folder that an interrupted import left.
     auto value = contract::parse_json(*text);
     if (!value) continue;
     KnownModel known;

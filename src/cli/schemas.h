@@ -1,4 +1,5 @@
-// JSON Schemas of the program's own files and outputs (docs/formats/*.schema.json), embedded at build.
+// JSON Schemas of the program's own files and outputs (docs/formats/*.schema.json), embedded at
+// build.
 #pragma once
 
 #include <span>

@@ -1,10 +1,9 @@
 #include "cli/session.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "base/file.h"
 #include "cli/graph_text.h"
@@ -41,7 +40,9 @@ Result<run::Host*> Session::host(bool ingest) {
   options.home = fs::absolute(context_.home(), ignored);
   options.ingest = ingest;
   options.stop = context_.stop.get_token();
-  options.progress = [this](const std::string& what, double fraction) { context_.progress().update(what, fraction); };
+  options.progress = [this](const std::string& what, double fraction) {
+    context_.progress().update(what, fraction);
+  };
   CONSORT_ASSIGN(host_, run::Host::create(graph_, options, context_.clock));
   context_.progress().finish();
   for (const auto& [name, report] : host_->ingested()) {
@@ -49,9 +50,11 @@ Result<run::Host*> Session::host(bool ingest) {
       say(context_, "warning: " + issue.path + ": " + issue.error.to_string());
     }
     if (report.added + report.updated + report.removed > 0) {
-      say(context_, fmt::format("memory {}: {} added, {} updated, {} removed, {} unchanged; {} passages, {} figures",
-                                name, report.added, report.updated, report.removed, report.unchanged,
-                                report.n_passages, report.n_figures));
+      say(context_,
+          fmt::format(
+              "memory {}: {} added, {} updated, {} removed, {} unchanged; {} passages, {} figures",
+              name, report.added, report.updated, report.removed, report.unchanged,
+              report.n_passages, report.n_figures));
     }
   }
   return host_.get();
@@ -63,14 +66,17 @@ run::Watch Session::watch() {
   watch.on_event = [this](const store::Event& event) {
     switch (event.kind) {
       case store::EventKind::step_started: {
-        // Without a terminal only the agent's own steps are told, and of a fan-out the first element.
+        // Without a terminal only the agent's own steps are told, and of a fan-out the first
+        // element.
         size_t index = event.step.find('[');
         bool detail = event.step.find('/') != std::string::npos ||
                       (index != std::string::npos && event.step.compare(index, 3, "[0]") != 0);
         if (detail && isatty(STDERR_FILENO) != 1) break;
         const Value* attempt = event.body.find("attempt");
-        bool again = attempt != nullptr && attempt->get_number() != nullptr && attempt->get_number()->as_double() > 1;
-        context_.progress().update((again ? "step " + event.step + " (again)" : "step " + event.step), -1);
+        bool again = attempt != nullptr && attempt->get_number() != nullptr &&
+                     attempt->get_number()->as_double() > 1;
+        context_.progress().update(
+            (again ? "step " + event.step + " (again)" : "step " + event.step), -1);
         break;
       }
       case store::EventKind::step_failed: {
@@ -79,7 +85,8 @@ run::Watch Session::watch() {
                                  (error != nullptr ? ": " + error->string_or("message", "") : ""));
         break;
       }
-      default: break;
+      default:
+        break;
     }
   };
   return watch;
@@ -89,7 +96,8 @@ Value Session::environment() const {
   contract::Object out;
   for (const auto& [name, spec] : graph_->definition().memories) {
     for (const std::string& entry : spec.ingest) {
-      for (size_t at = entry.find("${env:"); at != std::string::npos; at = entry.find("${env:", at + 1)) {
+      for (size_t at = entry.find("${env:"); at != std::string::npos;
+           at = entry.find("${env:", at + 1)) {
         size_t end = entry.find_first_of(":}", at + 6);
         if (end == std::string::npos) break;
         std::string variable = entry.substr(at + 6, end - at - 6);
@@ -103,7 +111,8 @@ Value Session::environment() const {
 Result<store::RunId> find_run(const store::Journal& journal, const std::string& text) {
   if (text == "last") {
     CONSORT_ASSIGN(auto runs, journal.runs(1));
-    if (runs.empty()) return fail(make_error(ErrorCode::not_found, 1205, "there is no run in this home"));
+    if (runs.empty())
+      return fail(make_error(ErrorCode::not_found, 1205, "there is no run in this home"));
     return runs[0].run;
   }
   CONSORT_ASSIGN(store::RunSummary summary, journal.summary(store::RunId{text}));
@@ -121,10 +130,13 @@ std::string definition_of(const run::RunView& view, const std::string& named) {
   return named.empty() ? view.started.string_or("definition", "") : named;
 }
 
-Result<void> write_outputs(Context& context, Session& session, const run::RunResult& result, const fs::path& folder) {
+Result<void> write_outputs(Context& context, Session& session, const run::RunResult& result,
+                           const fs::path& folder) {
   std::error_code ec;
   fs::create_directories(folder, ec);
-  if (ec) return fail(make_error(ErrorCode::unavailable, 1105, "cannot make the folder: " + ec.message()).at(folder.string()));
+  if (ec)
+    return fail(make_error(ErrorCode::unavailable, 1105, "cannot make the folder: " + ec.message())
+                    .at(folder.string()));
   auto write = [&](const std::string& name, std::string_view text) -> Result<void> {
     CONSORT_TRY(write_file_atomic(folder / name, text));
     if (!context.json) print_line((folder / name).string());
@@ -134,11 +146,14 @@ Result<void> write_outputs(Context& context, Session& session, const run::RunRes
   if (result.state != store::RunState::completed) return {};
   contract::Array steps;
   for (const run::StepResult& step : result.steps) {
-    steps.push_back(Value::object({{"name", step.name}, {"start_ms", step.start_ms}, {"end_ms", step.start_ms + step.ms},
-                                   {"tokens", step.usage.prompt_tokens + step.usage.output_tokens}}));
+    steps.push_back(
+        Value::object({{"name", step.name},
+                       {"start_ms", step.start_ms},
+                       {"end_ms", step.start_ms + step.ms},
+                       {"tokens", step.usage.prompt_tokens + step.usage.output_tokens}}));
   }
   Value summary = Value::object({{"id", result.run.text}, {"steps", std::move(steps)}});
-  CONSORT_ASSIGN(run::Host* host, session.host());
+  CONSORT_ASSIGN(run::Host * host, session.host());
   for (const agent::OutputFile& out : session.graph().definition().outputs) {
     if (out.tool.empty()) {
       CONSORT_TRY(write(out.file, contract::to_json_pretty(result.output) + "\n"));
@@ -151,15 +166,17 @@ Result<void> write_outputs(Context& context, Session& session, const run::RunRes
     tool::CallContext call;
     call.clock = &context.clock;
     call.stop = context.stop.get_token();
-    auto made = host->tools(session.graph()).call(tool::Grant{"outputs", {out.tool}}, out.tool, input, call);
+    auto made = host->tools(session.graph())
+                    .call(tool::Grant{"outputs", {out.tool}}, out.tool, input, call);
     if (!made) {
       Error error = std::move(made).error().with_context("output '" + out.file + "'");
       if (error.place.empty()) error.place = out.where.to_string();
       return fail(std::move(error));
     }
     const Value* text = made->find("text");
-    CONSORT_TRY(write(out.file, text != nullptr && text->is_string() ? text->as_string()
-                                                                     : contract::to_json_pretty(*made) + "\n"));
+    CONSORT_TRY(write(out.file, text != nullptr && text->is_string()
+                                    ? text->as_string()
+                                    : contract::to_json_pretty(*made) + "\n"));
   }
   return {};
 }
@@ -172,10 +189,11 @@ Result<int> report_run(Context& context, const run::RunResult& result, bool wrot
     print_line(contract::to_json_pretty(result.output));
   }
   double end_ms = 0;
-  for (const run::StepResult& step : result.steps) end_ms = std::max(end_ms, step.start_ms + step.ms);
-  say(context, fmt::format("run {} {}: {} steps, {:.1f} s, {} prompt and {} output tokens", result.run.text,
-                           store::name(result.state), result.steps.size(), end_ms / 1000, result.usage.prompt_tokens,
-                           result.usage.output_tokens));
+  for (const run::StepResult& step : result.steps)
+    end_ms = std::max(end_ms, step.start_ms + step.ms);
+  say(context, fmt::format("run {} {}: {} steps, {:.1f} s, {} prompt and {} output tokens",
+                           result.run.text, store::name(result.state), result.steps.size(),
+                           end_ms / 1000, result.usage.prompt_tokens, result.usage.output_tokens));
   if (result.interrupted) say(context, "resume with: consort resume " + result.run.text);
   if (result.error && !result.interrupted && !context.json) print_error(context, *result.error);
   return result.exit_code();

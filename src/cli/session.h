@@ -1,5 +1,5 @@
-// Session: what the commands that execute an agent share: its graph, the models and tools that it needs,
-// and the journal of the home.
+// Session: what the commands that execute an agent share: its graph, the models and tools that it
+// needs, and the journal of the home.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,8 @@
 
 namespace consort::cli {
 
-// Resource. Members are made in the order in which they can fail cheaply: definition, journal, host.
+// Resource. Members are made in the order in which they can fail cheaply: definition, journal,
+// host.
 class Session final {
  public:
   // Reads and type-checks the agent file; nothing heavy yet.
@@ -50,11 +51,12 @@ class Session final {
 // The id that `text`, a unique prefix of it, or "last" names in the home. Errors: 1205, 1215.
 Result<store::RunId> find_run(const store::Journal& journal, const std::string& text);
 
-// Where a recorded run's agent file is: `named` if given, else the file of its run_started. Sets the
-// variables that it was started with, if they are not set now.
+// Where a recorded run's agent file is: `named` if given, else the file of its run_started. Sets
+// the variables that it was started with, if they are not set now.
 std::string definition_of(const run::RunView& view, const std::string& named);
 
-// Writes the agent's `outputs` and run.json into `folder`; prints each path on stdout unless --json.
+// Writes the agent's `outputs` and run.json into `folder`; prints each path on stdout unless
+// --json.
 Result<void> write_outputs(Context& context, Session& session, const run::RunResult& result,
                            const std::filesystem::path& folder);
 

@@ -22,18 +22,21 @@ bool hit_at(const Needed& gold, std::span<const Place> ranked, size_t k) {
   ranked = ranked.first(std::min(k, ranked.size()));
   size_t missing = 0;
   for (const std::vector<Place>& entry : gold.needed) {
-    bool any = std::any_of(entry.begin(), entry.end(), [&](const Place& p) { return found(p, ranked); });
+    bool any =
+        std::any_of(entry.begin(), entry.end(), [&](const Place& p) { return found(p, ranked); });
     missing += any ? 0 : 1;
   }
   if (missing == 0) return true;
-  bool made_up = std::any_of(gold.also.begin(), gold.also.end(), [&](const Place& p) { return found(p, ranked); });
+  bool made_up = std::any_of(gold.also.begin(), gold.also.end(),
+                             [&](const Place& p) { return found(p, ranked); });
   return missing == 1 && made_up;
 }
 
 double ndcg_at(std::span<const double> gains, std::vector<double> ideal, size_t k) {
   auto discounted = [k](std::span<const double> list) {
     double sum = 0;
-    for (size_t i = 0; i < std::min(k, list.size()); ++i) sum += list[i] / std::log2(static_cast<double>(i) + 2);
+    for (size_t i = 0; i < std::min(k, list.size()); ++i)
+      sum += list[i] / std::log2(static_cast<double>(i) + 2);
     return sum;
   };
   std::sort(ideal.begin(), ideal.end(), std::greater<>());
@@ -60,11 +63,12 @@ double Rate::high() const {
 
 contract::Value Rate::to_value() const {
   auto share = value();
-  return contract::Value::object({{"value", share ? contract::Value(rounded(*share)) : contract::Value()},
-                                  {"hits", hits},
-                                  {"total", total},
-                                  {"low", rounded(low())},
-                                  {"high", rounded(high())}});
+  return contract::Value::object(
+      {{"value", share ? contract::Value(rounded(*share)) : contract::Value()},
+       {"hits", hits},
+       {"total", total},
+       {"low", rounded(low())},
+       {"high", rounded(high())}});
 }
 
 double Spread::percentile(double p) const {
@@ -83,8 +87,11 @@ contract::Value Spread::to_value() const {
     most = std::max(most, v);
   }
   double mean = values.empty() ? 0 : sum / static_cast<double>(values.size());
-  return contract::Value::object({{"n", values.size()}, {"mean", rounded(mean)}, {"min", rounded(least)},
-                                  {"p50", rounded(percentile(0.5))}, {"p95", rounded(percentile(0.95))},
+  return contract::Value::object({{"n", values.size()},
+                                  {"mean", rounded(mean)},
+                                  {"min", rounded(least)},
+                                  {"p50", rounded(percentile(0.5))},
+                                  {"p95", rounded(percentile(0.95))},
                                   {"max", rounded(most)}});
 }
 

@@ -1,4 +1,5 @@
-// Metrics: pure functions from ranks and counts to figures. Nothing here knows a model, a file, or an agent.
+// Metrics: pure functions from ranks and counts to figures. Nothing here knows a model, a file, or
+// an agent.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ struct Place {
   auto operator<=>(const Place&) const = default;
 };
 
-// What a question needs. Each entry of `needed` is a set of places of which any one will do; `also` are places
-// in other documents, of which one makes up for one entry that was not found.
+// What a question needs. Each entry of `needed` is a set of places of which any one will do; `also`
+// are places in other documents, of which one makes up for one entry that was not found.
 struct Needed {
   std::vector<std::vector<Place>> needed;
   std::vector<Place> also;
@@ -28,8 +29,8 @@ struct Needed {
 // True if the first k of `ranked` hold all that is needed. With nothing needed: false.
 bool hit_at(const Needed& gold, std::span<const Place> ranked, size_t k);
 
-// Discounted gain at k with linear gains and log2(rank + 1), over that of `ideal` sorted. 0 if `ideal` has
-// no gain. (Jaervelin and Kekaelaeinen 2002.)
+// Discounted gain at k with linear gains and log2(rank + 1), over that of `ideal` sorted. 0 if
+// `ideal` has no gain. (Jaervelin and Kekaelaeinen 2002.)
 double ndcg_at(std::span<const double> gains, std::vector<double> ideal, size_t k);
 
 // Share with its 95 % interval (Wilson 1927). total = 0: no value.
@@ -43,7 +44,8 @@ struct Rate {
   std::optional<double> value() const;
   double low() const;
   double high() const;
-  contract::Value to_value() const;  // {"value","hits","total","low","high"}; value null if total is 0.
+  contract::Value to_value()
+      const;  // {"value","hits","total","low","high"}; value null if total is 0.
 };
 
 // Smallest, median, 95th percentile (nearest rank), largest, mean, count.
