@@ -132,7 +132,9 @@ UnitNote unit_of_cell(const TableUnits& table, const Grid& grid, const GridRow& 
   if (!money_sign && small && (own.find("percentage") != std::string::npos || own.find("percent") != std::string::npos || own.find("as a %") != std::string::npos || own.find("% of") != std::string::npos || has_word(own, "rate")))
     return {"%", 1};
   if (column_unit.scale > 1 || (!column_unit.unit.empty() && column_unit.unit != "%")) {
-    return {column_unit.unit.empty() ? table.currency : column_unit.unit, column_unit.scale};
+    // "Dollars" over a column names the unit; the scale is still the table's.
+    int64_t scale = column_unit.unit.ends_with("/share") ? 1 : column_unit.scale > 1 ? column_unit.scale : table.note.scale;
+    return {column_unit.unit.empty() ? table.currency : column_unit.unit, scale};
   }
   UnitNote label_unit = parse_unit(row.label);
   std::string thing = money_sign ? "" : counted_thing(own);
