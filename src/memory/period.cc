@@ -109,11 +109,13 @@ std::string kind_of(std::string_view low) {
   if (has("16 weeks") || has("17 weeks") || has("sixteen weeks") || has("seventeen weeks")) return "quarter";  // Costco's fourth.
   if (has("six months") || has("24 weeks") || has("26 weeks")) return "half";
   if (has("nine months") || has("36 weeks") || has("39 weeks")) return "nine_months";
+  auto edge = [&](size_t i) { return i == 0 || !std::isalnum(static_cast<unsigned char>(low[i - 1])); };
+  for (size_t i = 0; i + 1 < low.size(); ++i) {  // Before the year: "Q1 fiscal 2024".
+    if (edge(i) && low[i] == 'q' && low[i + 1] >= '1' && low[i + 1] <= '4') return "quarter";
+  }
   if (has("twelve months") || has("52 weeks") || has("53 weeks") || has("year") || has("fiscal")) return "year";
   for (size_t i = 0; i + 1 < low.size(); ++i) {
-    bool edge = i == 0 || !std::isalnum(static_cast<unsigned char>(low[i - 1]));
-    if (edge && low[i] == 'q' && low[i + 1] >= '1' && low[i + 1] <= '4') return "quarter";
-    if (edge && low[i] == 'f' && low[i + 1] == 'y') return "year";
+    if (edge(i) && low[i] == 'f' && low[i + 1] == 'y') return "year";
   }
   return {};
 }

@@ -61,15 +61,15 @@ Array number_sources(const Array& claims) {
   return out;
 }
 
-// Figure findings by subject, then by company, in the order of the findings.
+// Findings or claims that carry figures, by section, then by company, in their order.
 using BySubject = std::vector<std::pair<std::string, std::map<std::string, const Value*>>>;
 
-BySubject figures_by_subject(const Array& findings) {
+BySubject figures_by_subject(const Array& items) {
   BySubject out;
-  for (const Value& f : findings) {
-    if (text(f, "kind") != "figure") continue;
-    auto same = std::find_if(out.begin(), out.end(), [&](const auto& s) { return s.first == text(f, "subject"); });
-    if (same == out.end()) same = out.insert(out.end(), {text(f, "subject"), {}});
+  for (const Value& f : items) {
+    if (list(f, "figures").empty()) continue;
+    auto same = std::find_if(out.begin(), out.end(), [&](const auto& s) { return s.first == text(f, "section"); });
+    if (same == out.end()) same = out.insert(out.end(), {text(f, "section"), {}});
     same->second.emplace(text(f, "company"), &f);
   }
   return out;
@@ -251,7 +251,15 @@ Result<Value> drop_claims(const Value& input) {
       dropped.push_back(Value::object({{"id", text(claim, "id")}, {"text", text(claim, "text")}, {"reasons", std::move(reasons)}}));
     }
   }
+  // Table and charts too show only what passed.
+  const Value* before = report.find("table");
+  Array companies = before == nullptr ? Array{} : list(*before, "columns");
+  if (!companies.empty()) companies.erase(companies.begin());
+  BySubject subjects = figures_by_subject(kept);
+  CONSORT_ASSIGN(Array charts, charts_of(companies, subjects));
   Object* members = report.get_object();
+  members->set("table", table_of(companies, subjects));
+  members->set("charts", std::move(charts));
   members->set("sources", number_sources(kept));
   members->set("claims", std::move(kept));
   members->set("dropped", std::move(dropped));
