@@ -61,7 +61,8 @@ Array figure_options(const Value& task, const Value& rows) {
     rank += 1;
     if (!usable_row(row)) continue;
     std::string label = text(row, "label");
-    double both = overlap(text(task, "subject"), label) + overlap(label, text(task, "subject"));
+    double named = overlap(text(task, "subject"), label);
+    double both = named + overlap(label, text(task, "subject"));
     // A whole year (or a balance) compares best; of two equal labels the better ranked one.
     std::string kind = text(row, "period_kind");
     double whole = kind == "year" || kind == "instant" ? 0.4 : 0;
@@ -70,7 +71,7 @@ Array figure_options(const Value& task, const Value& rows) {
       return t;
     };
     double phrase = lower(label).find(lower(text(task, "subject"))) != std::string::npos ? 0.6 : 0;
-    if (both >= 0.6) ranked.push_back({both + whole + phrase - 0.02 * rank, &row});
+    if (named >= 0.5 && both > 1.0) ranked.push_back({both + whole + phrase - 0.02 * rank, &row});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Row& a, const Row& b) { return a.score > b.score; });
   Array items;

@@ -51,7 +51,7 @@ std::vector<std::string> words(std::string_view text, bool drop_stop_words) {
 double overlap(std::string_view query, std::string_view text) {
   auto stems = [](std::string_view t) {
     std::set<std::string> out;
-    for (std::string& w : words(t, true)) out.insert(w.substr(0, 6));
+    for (std::string& w : words(t, true)) out.insert(w == "profit" || w == "profits" ? "income" : w.substr(0, 6));
     return out;
   };
   std::set<std::string> wanted = stems(query), there = stems(text);

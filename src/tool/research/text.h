@@ -13,7 +13,8 @@ namespace consort::tool::research {
 std::vector<std::string> words(std::string_view text, bool drop_stop_words);
 bool is_stop_word(std::string_view word);
 const std::vector<std::string>& function_words();  // What a writer may always use.
-// Share of `query`'s distinct content words that occur in `text`, by common stem (first six letters).
+// Share of `query`'s distinct content words that occur in `text`, by common stem (first six
+// letters; profit counts as income, as filings use both).
 double overlap(std::string_view query, std::string_view text);
 // Sentences of running text: white space made single, split after . ! ? before a capital.
 std::vector<std::string> sentences(std::string_view text);
