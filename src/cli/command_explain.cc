@@ -66,7 +66,7 @@ void add_explain(CLI::App& app, Context& context) {
 
 void add_unbuilt(CLI::App& app, Context& context) {
   for (const char* name : {"train", "promote", "rollback", "serve"}) {
-    CLI::App* command = app.add_subcommand(name, "")->group("")->prefix_command();
+    CLI::App* command = app.add_subcommand(name, "")->group("")->fallthrough(false)->allow_extras();
     command->callback([&context, name] { context.action = [name] { return unbuilt(name); }; });
   }
 }

@@ -68,6 +68,11 @@ void print_document(const Context& /*context*/, const contract::Value& value) {
 
 void say(Context& context, std::string_view text) { context.progress().line(text); }
 
+std::atomic<int>& interrupts() {
+  static std::atomic<int> count{0};
+  return count;
+}
+
 contract::Value error_value(const Error& error) {
   using contract::Value;
   return Value::object({{"error", Value::object({{"code", traits(error.code).name},
@@ -92,7 +97,9 @@ Result<std::string> read_text(const std::string& path) {
   char buffer[1 << 16];
   while (true) {
     ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) {  // The only signals with handlers ask to stop.
+    // The only signals with handlers ask to stop; one may also have come just before the read.
+    bool stopped = (n < 0 && errno == EINTR) || (n == 0 && interrupts() > 0);
+    if (stopped) {
       return fail(make_error(ErrorCode::cancelled, 7011, "interrupted while reading stdin"));
     }
     if (n < 0)

@@ -5,6 +5,7 @@
 // heavy happens before that.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -51,6 +52,8 @@ void print_line(std::string_view text);
 void print_json(const contract::Value& value);  // One line.
 void print_document(const Context& context,
                     const contract::Value& value);  // Indented on a terminal.
+// How many signals have asked to stop. Counted by the handler alone, which can reach nothing else.
+std::atomic<int>& interrupts();
 // One line to stderr, unless --quiet.
 void say(Context& context, std::string_view text);
 

@@ -18,10 +18,9 @@ namespace consort::cli {
 namespace {
 
 int g_interrupt_pipe[2] = {-1, -1};  // Written by the handler, read by one thread.
-std::atomic<int> g_interrupts{0};
 
 extern "C" void on_interrupt(int) {
-  if (g_interrupts.fetch_add(1) > 0) _exit(kExitInterrupted);  // The second one does not wait.
+  if (interrupts().fetch_add(1) > 0) _exit(kExitInterrupted);  // The second one does not wait.
   char byte = 1;
   [[maybe_unused]] ssize_t n = ::write(g_interrupt_pipe[1], &byte, 1);
 }
@@ -37,6 +36,7 @@ class InterruptThread {
       }
       if (byte == 1) stop.request_stop();
     });
+    interrupts();  // Its guard is taken here, not in the handler.
     struct sigaction action {};
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);

@@ -133,7 +133,7 @@ class Faults(ProgramTest):
 
     def test_interrupted_while_it_waits_for_input_it_ends_with_130(self):
         process = subprocess.Popen([PROGRAM, "run", str(GOOD), "--input", "-"], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
                                    env={**os.environ, "CONSORT_HOME": str(self.home)})
         try:
             while not self.handles_interrupts(process.pid):
@@ -141,13 +141,14 @@ class Faults(ProgramTest):
             while True:   # One is enough once the program reads; a second one ends it anyhow.
                 process.send_signal(signal.SIGINT)
                 try:
-                    process.communicate(timeout=0.5)
+                    process.wait(timeout=0.5)
                     break
                 except subprocess.TimeoutExpired:
                     continue
         finally:
             process.kill()
             process.wait()
+            process.stdin.close()
         self.assertEqual(process.returncode, 130)
 
     @staticmethod
