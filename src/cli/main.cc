@@ -131,7 +131,7 @@ Result<int> dispatch(Context& context, const std::vector<std::string>& arguments
     print(top_help());
     return kExitOk;
   }
-  InterruptThread interrupts(context.stop);
+  InterruptThread signals(context.stop);
   return context.action();
 }
 
