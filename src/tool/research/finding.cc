@@ -71,7 +71,7 @@ Array figure_options(const Value& task, const Value& rows) {
       return t;
     };
     double phrase = lower(label).find(lower(text(task, "subject"))) != std::string::npos ? 0.6 : 0;
-    if (named >= 0.5 && both > 1.0) ranked.push_back({both + whole + phrase - 0.02 * rank, &row});
+    if (both > 1.0) ranked.push_back({both + whole + phrase - 0.02 * rank, &row});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Row& a, const Row& b) { return a.score > b.score; });
   Array items;
