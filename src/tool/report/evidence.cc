@@ -29,6 +29,53 @@ std::vector<std::pair<size_t, size_t>> runs_of(std::string_view text, const std:
   return out;
 }
 
+std::vector<std::string> csv_fields(std::string_view line) {
+  std::vector<std::string> out(1);
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    else if (c == ',' && !quoted) out.emplace_back();
+    else if (c != '\r' && c != '\n') out.back().push_back(c);
+  }
+  return out;
+}
+
+// The figures of one CSV record: units and scales stand in the header ("Revenue (USD millions)"), the period
+// in a column of dates or fiscal years. Empty when the quote is no record of the file.
+std::vector<Printed> figures_of_csv(std::string_view file, std::string_view record, size_t citation) {
+  const auto header = csv_fields(file.substr(0, file.find('\n')));
+  const auto fields = csv_fields(record);
+  std::vector<Printed> out;
+  if (header.size() < 3 || fields.size() != header.size()) return out;
+  Period period;
+  for (size_t c = 0; c < fields.size(); ++c) {
+    const bool date = fields[c].size() == 10 && fields[c][4] == '-' && fields[c][7] == '-';
+    if (date) period.year = std::atoi(fields[c].substr(0, 4).c_str());
+  }
+  for (size_t c = 0; c < fields.size(); ++c) {
+    const std::string name = normalise_text(header[c]);
+    const bool dollars = header[c].find("USD") != std::string::npos || header[c].find('$') != std::string::npos;
+    const bool percent = name.find('%') != std::string::npos || name.find("percent") != std::string::npos;
+    auto value = Rational::parse(fields[c]);
+    if (!value || (!dollars && !percent)) continue;
+    const int scale = name.find("billion") != std::string::npos    ? 9
+                      : name.find("million") != std::string::npos  ? 6
+                      : name.find("thousand") != std::string::npos ? 3
+                                                                   : 0;
+    Printed p;
+    p.value = *value->times(*Rational(10).power(scale));
+    p.unit = percent ? NumeralUnit::percent : NumeralUnit::currency;
+    p.period = period;
+    p.citation = citation;
+    p.group = 1;
+    p.column = static_cast<int>(c);
+    p.scale = scale;
+    p.printed = fields[c];
+    out.push_back(std::move(p));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<Printed> figures_of_prose(std::string_view text) {
@@ -119,6 +166,17 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
   const auto place = layout.find(citation.quote);
   if (!place) return out;
   out.quote_found = true;
+  if (!citation.page) {
+    const auto file = source_.page_text(citation.doc, std::nullopt);
+    if (file) out.figures = figures_of_csv(*file, citation.quote, index);
+    if (!out.figures.empty()) {
+      out.is_row = true;
+      out.context = normalise_text(file->substr(0, file->find('\n'))) + " " + normalise_text(citation.quote);
+      for (const Printed& p : out.figures)
+        if (p.period.year != 0) out.years.push_back(p.period.year);
+      return out;
+    }
+  }
   int group = 0;
   bool all_rows = true;
   for (size_t line = place->first_line; line <= place->last_line; ++line) {

@@ -268,7 +268,8 @@ Result<Value> figure_finding(const Value& task, const Value& item, const Value& 
     CONSORT_ASSIGN(Value then, figure_of(*row, task));
     figures.push_back(std::move(then));
   }
-  if (!earlier.empty()) {
+  // Without pages a period is a record of its own; a sentence cites one record, so it states no change.
+  if (!earlier.empty() && now.find("page")->is_number()) {
     CONSORT_ASSIGN(Rational a, Rational::parse(text(now, "value")));
     CONSORT_ASSIGN(Rational b, Rational::parse(text(figures[1], "value")));
     if (b.sign() > 0 && a.sign() > 0 && text(now, "unit") != "%") {
