@@ -62,7 +62,7 @@ Progress::~Progress() {
   clear_locked();
 }
 
-void Progress::update(std::string_view what, double fraction) {
+void Progress::update(std::string_view what, double fraction, std::string_view detail) {
   if (options_.quiet) return;
   std::lock_guard lock(mutex_);
   if (fraction > 1) fraction = 1;
@@ -73,6 +73,7 @@ void Progress::update(std::string_view what, double fraction) {
     started_ = clock_.monotonic();
   }
   fraction_ = fraction;
+  detail_ = detail;
   if (options_.terminal) {
     Nanoseconds now = clock_.monotonic();
     if (!fresh && fraction < 1 && now - drawn_at_ < kRedraw) return;
@@ -120,7 +121,7 @@ std::string Progress::bar_locked(double fraction) const {
 void Progress::draw_locked(double fraction) {
   double seconds = std::chrono::duration<double>(clock_.monotonic() - started_).count();
   std::string tail = seconds >= 1 ? fmt::format(" {:.0f} s", seconds) : "";
-  std::string head = one_line(what_);
+  std::string head = one_line(detail_.empty() ? what_ : what_ + ": " + detail_);
   size_t width = static_cast<size_t>(options_.width) - 1;
   std::string text;
   if (fraction < 0) {

@@ -35,7 +35,8 @@ class Progress final {
 
   // `fraction` in [0, 1]; negative: not known. A new `what` starts a new bar; the old one is
   // closed.
-  void update(std::string_view what, double fraction);
+  // `detail` (a file name) is shown on a terminal alone.
+  void update(std::string_view what, double fraction, std::string_view detail = {});
   // A line of its own, above the bar.
   void line(std::string_view text);
   // Ends the bar in hand: it is completed on the terminal.
@@ -51,6 +52,7 @@ class Progress final {
   std::FILE* out_;
   std::mutex mutex_;
   std::string what_;
+  std::string detail_;
   int tenths_ = -1;  // Last tenth that was written.
   double fraction_ = -1;
   bool drawn_ = false;  // Something stands on the terminal's line.

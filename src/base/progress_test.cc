@@ -37,6 +37,22 @@ TEST(Progress, WritesOneLineForEveryTenPercentWhereThereIsNoTerminal) {
   EXPECT_EQ(written.text(), expected);
 }
 
+TEST(Progress, TellsDetailsOnATerminalAlone) {
+  ManualClock clock;
+  Written log, screen;
+  Progress lines({.out = log.file()}, clock);
+  Progress bar({.terminal = true, .width = 80, .out = screen.file()}, clock);
+  for (int i = 0; i <= 10; ++i) {
+    lines.update("reading", i / 20.0, "file-" + std::to_string(i));
+    clock.advance(std::chrono::seconds(1));
+    bar.update("reading", i / 20.0, "file-" + std::to_string(i));
+  }
+  EXPECT_EQ(
+      log.text(),
+      "reading: 0 %\nreading: 10 %\nreading: 20 %\nreading: 30 %\nreading: 40 %\nreading: 50 %\n");
+  EXPECT_NE(screen.text().find("reading: file-7"), std::string::npos);
+}
+
 TEST(Progress, SaysEachThingOnceWhenHowFarIsUnknown) {
   ManualClock clock;
   Written written;

@@ -133,7 +133,7 @@ Result<int> ingest(Context& context, const Options& o) {
   options.remove_missing = o.remove_missing;
   options.stop = context.stop.get_token();
   options.progress = [&](double fraction, const std::string& what) {
-    context.progress().update("reading " + what, fraction);
+    context.progress().update("reading", fraction, what);
   };
   CONSORT_ASSIGN(memory::IngestReport report, opened.memory->ingest(paths, options));
   context.progress().finish();

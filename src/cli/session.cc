@@ -41,7 +41,9 @@ Result<run::Host*> Session::host(bool ingest) {
   options.ingest = ingest;
   options.stop = context_.stop.get_token();
   options.progress = [this](const std::string& what, double fraction) {
-    context_.progress().update(what, fraction);
+    size_t colon = fraction < 0 ? std::string::npos : what.find(": ");  // "reading corpus: FILE"
+    std::string detail = colon == std::string::npos ? "" : what.substr(colon + 2);
+    context_.progress().update(what.substr(0, colon), fraction, detail);
   };
   CONSORT_ASSIGN(host_, run::Host::create(graph_, options, context_.clock));
   context_.progress().finish();
