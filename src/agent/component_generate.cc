@@ -36,6 +36,8 @@ class GenerateComponent final : public Component {
                         .got(generation->text));
     }
     auto violations = contract::validate(**schema, *value);
+    // A narrowing whose containment could not be decided is checked here, on the value.
+    if (violations.empty()) violations = contract::validate(*node_.output, *value);
     if (!violations.empty()) {
       out.calls.back().violations = violations;
       out.usage.violations += static_cast<int64_t>(violations.size());

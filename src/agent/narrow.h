@@ -2,8 +2,8 @@
 //
 // A planner may only name the companies of the brief; an analyzer only the rows that were found; a writer
 // only the numerals that it was given. Each is a change of the schema, so the mask enforces it; and each is
-// proved to only remove values (the narrowed schema is contained in the contract), so no edge check is
-// weakened by it.
+// refused when it would add values (the narrowed schema must be contained in the contract; where that cannot be
+// decided the value itself is checked), so no edge check is weakened by it.
 #pragma once
 
 #include <memory>
