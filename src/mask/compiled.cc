@@ -76,6 +76,11 @@ CompiledMask::CompiledMask(std::shared_ptr<const contract::Schema> schema,
       stepper_(*grammar_),
       shortest_(plus(stepper_.cost(stepper_.start()), 1)) {}
 
+uint64_t CompiledMask::bytes() const {
+  std::lock_guard lock(mutex_);
+  return sizeof(*this) + grammar_->bytes() + cached_bytes_;
+}
+
 TokenSet CompiledMask::walk_from(const Position& position, Walk walk) const {
   const Vocabulary::Trie& trie = vocabulary_->trie();
   Walker walker{trie,

@@ -36,6 +36,7 @@ class CompiledMask final {
   const Vocabulary& vocabulary() const { return *vocabulary_; }
   const Stepper& stepper() const { return stepper_; }
   int shortest() const { return shortest_; }
+  uint64_t bytes() const;
   // Sets the bits of the tokens allowed from `position` with at most `cost_max` to finish after.
   void allow(const Position& position, int cost_max, std::span<uint64_t> out) const;
 

@@ -249,4 +249,18 @@ void Grammar::fill_costs() {
   }
 }
 
+uint64_t Grammar::bytes() const {
+  uint64_t sum = sizeof(*this);
+  for (const auto& node : nodes_) {
+    if (!node) continue;
+    sum += sizeof(*node) + node->cost.size() * sizeof(int);
+    for (const Alternative& a : node->alternatives) {
+      sum += sizeof(a) + a.next_keys.size() * sizeof(LiteralTrie);
+      for (const Alternative::Key& key : a.keys) sum += sizeof(key) + 2 * key.text.size();
+      for (const auto& row : a.finish) sum += row.size() * sizeof(int);
+    }
+  }
+  return sum;
+}
+
 }  // namespace consort::mask

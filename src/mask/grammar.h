@@ -78,6 +78,7 @@ class Grammar {
 
   const GrammarNode& root() const { return *root_; }
   const MaskOptions& options() const { return options_; }
+  uint64_t bytes() const;  // Of nodes, keys and cost tables.
 
   // To finish an array that has `count` items, or an object at `position` with `count` members, the
   // bracket included; `depth` is what is left for the children.

@@ -43,6 +43,7 @@ Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contra
 }
 
 int shortest_tokens(const CompiledMask& mask) { return mask.shortest(); }
+uint64_t resident_bytes(const CompiledMask& mask) { return mask.bytes(); }
 
 Matcher::Matcher(std::shared_ptr<const CompiledMask> mask) : state_(std::make_unique<State>()) {
   state_->positions.push_back(mask->stepper().start());

@@ -57,6 +57,8 @@ Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contra
                                                     const MaskOptions& options = {});
 // Upper bound on the tokens of the cheapest value, end token included.
 int shortest_tokens(const CompiledMask& mask);
+// What it holds now, the vocabulary aside. It grows while matchers find token sets, up to a bound.
+uint64_t resident_bytes(const CompiledMask& mask);
 
 // One sequence's position. Copy to fork. One thread at a time.
 class Matcher {
