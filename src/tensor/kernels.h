@@ -20,13 +20,31 @@ constexpr int kPanelRows = 16;
 constexpr int kBlock = 32;       // Weights that share a scale.
 constexpr int kPageTokens = 32;  // Positions in one page of keys and values.
 
-// Activations in 8 bits: row m, block b of 32 has scale d, and s = d * sum(q).
+// Activations in 8 bits, in tiles of 8 rows: block b of 32 columns of a tile is kTileBlockBytes
+// long and holds q [8][32] i8, scales d [8] f32, d * sum(q) [8] f32, -128 * sum(q) [8] i32. A
+// kernel so reaches all rows of a tile at fixed distances from one pointer.
+constexpr int kTileRows = 8;
+constexpr size_t kTileScales = 256, kTileSums = 288, kTileStarts = 320, kTileBlockBytes = 352;
 struct QuantizedRows {
-  const int8_t* q;     // [rows, n]
-  const float* d;      // [rows, n / 32]
-  const float* s;      // [rows, n / 32]
-  const int32_t* sum;  // [rows, n / 32], sum of q
-  int n;               // Columns.
+  const uint8_t* tiles;
+  int n;  // Columns.
+  size_t tile_bytes() const { return kTileBlockBytes * static_cast<size_t>(n / kBlock); }
+  const uint8_t* tile(int row) const {
+    return tiles + tile_bytes() * static_cast<size_t>(row / kTileRows);
+  }
+  // For those who look at single values.
+  const uint8_t* block(int row, int b) const {
+    return tile(row) + kTileBlockBytes * static_cast<size_t>(b);
+  }
+  int8_t q(int row, int i) const {
+    return static_cast<int8_t>(block(row, i / kBlock)[kBlock * (row % kTileRows) + i % kBlock]);
+  }
+  float d(int row, int b) const {
+    return reinterpret_cast<const float*>(block(row, b) + kTileScales)[row % kTileRows];
+  }
+  float s(int row, int b) const {
+    return reinterpret_cast<const float*>(block(row, b) + kTileSums)[row % kTileRows];
+  }
 };
 
 // One product y[m, 0..n_valid) (+)= x[m] . panel^T for m in [0, rows).
@@ -56,8 +74,8 @@ constexpr int kAttendQueries = 6;  // Queries handled together; larger n_q are c
 
 struct Kernels {
   Isa isa;
-  // x: [n] f32 -> 8-bit blocks as QuantizedRows describes.
-  void (*quantize)(const float* x, int n, int8_t* q, float* d, float* s, int32_t* sum);
+  // x: [n] f32 -> row r of a tile, as QuantizedRows describes.
+  void (*quantize)(const float* x, int n, uint8_t* tile, int r);
   // Weights of 4 bits with scale and offset (Q4_1, Q4_0) / 8 bits with scale (Q8_0, Q5_0) / f32.
   void (*q4_panel)(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
                    const PanelOutput& out);

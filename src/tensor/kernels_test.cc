@@ -58,13 +58,12 @@ TEST_P(EachIsa, QuantisedRowsAreWithinHalfAStepOfTheValues) {
     int sum = 0;
     for (int i = 0; i < 32; ++i) {
       peak = std::max(peak, std::fabs(x[static_cast<size_t>(32 * b + i)]));
-      sum += q.q[32 * b + i];
+      sum += q.q(0, 32 * b + i);
     }
-    EXPECT_NEAR(q.d[b], peak / 127, peak / 127 / 1000);
-    EXPECT_EQ(q.sum[b], sum);
-    EXPECT_NEAR(q.s[b], q.d[b] * static_cast<float>(sum), 1e-7);
+    EXPECT_NEAR(q.d(0, b), peak / 127, peak / 127 / 1000);
+    EXPECT_NEAR(q.s(0, b), q.d(0, b) * static_cast<float>(sum), 1e-7);
     for (int i = 0; i < 32; ++i) {
-      EXPECT_NEAR(q.q[32 * b + i], x[static_cast<size_t>(32 * b + i)] * 127 / peak, 0.5001);
+      EXPECT_NEAR(q.q(0, 32 * b + i), x[static_cast<size_t>(32 * b + i)] * 127 / peak, 0.5001);
     }
   }
 }
@@ -74,8 +73,8 @@ TEST_P(EachIsa, AllZeroRowsQuantiseToZero) {
   a.resize(1, 32);
   std::fill(a.row(0), a.row(0) + 32, 0.0f);
   a.quantize_row(k(), 0);
-  EXPECT_EQ(a.quantized().d[0], 0.0f);
-  EXPECT_EQ(a.quantized().s[0], 0.0f);
+  EXPECT_EQ(a.quantized().d(0, 0), 0.0f);
+  EXPECT_EQ(a.quantized().s(0, 0), 0.0f);
 }
 
 // Products of what the quantised rows stand for, in double.
@@ -90,9 +89,9 @@ std::vector<double> reference(const Activations& x, WeightFormat format,
     for (int j = 0; j < n_out; ++j) {
       double sum = 0;
       for (int i = 0; i < n; ++i) {
-        const size_t at = static_cast<size_t>(m) * static_cast<size_t>(n) + static_cast<size_t>(i);
-        const double xi =
-            format == WeightFormat::f32 ? x.row(m)[i] : static_cast<double>(q.q[at]) * q.d[at / 32];
+        const double xi = format == WeightFormat::f32
+                              ? x.row(m)[i]
+                              : static_cast<double>(q.q(m, i)) * q.d(m, i / 32);
         sum += xi * w[static_cast<size_t>(j) * static_cast<size_t>(n) + static_cast<size_t>(i)];
       }
       out.push_back(sum);

@@ -38,19 +38,16 @@ void Activations::resize(int rows, int n) {
   rows_ = rows;
   n_ = n;
   const auto cells = static_cast<size_t>(rows) * static_cast<size_t>(n);
-  if (f32_.size() < cells) {
-    f32_.resize(cells);
-    q_.resize(cells);
-    d_.resize(cells / kBlock);
-    s_.resize(cells / kBlock);
-    sum_.resize(cells / kBlock);
-  }
+  if (f32_.size() < cells) f32_.resize(cells);
+  const size_t tile_bytes = quantized().tile_bytes();
+  const size_t bytes = tile_bytes * static_cast<size_t>((rows + kTileRows - 1) / kTileRows);
+  if (tiles_.size() < bytes) tiles_ = AlignedBytes(bytes);
 }
 
 void Activations::quantize_row(const Kernels& kernels, int m) {
-  const size_t at = static_cast<size_t>(m) * static_cast<size_t>(n_);
-  kernels.quantize(f32_.data() + at, n_, q_.data() + at, d_.data() + at / kBlock,
-                   s_.data() + at / kBlock, sum_.data() + at / kBlock);
+  const QuantizedRows to = quantized();
+  kernels.quantize(row(m), n_, tiles_.data() + to.tile_bytes() * static_cast<size_t>(m / kTileRows),
+                   m % kTileRows);
 }
 
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
@@ -84,6 +81,12 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int 
       }
     }
   });
+}
+
+void matmul_panels(const Kernels& kernels, const Activations& x, int row0, int rows,
+                   const PackedMatrix& weights, int first, int last, float* y, size_t y_stride) {
+  CONSORT_CHECK(weights.n_in() == x.n());
+  panel_range(kernels, x, row0, rows, weights, first, last, y, y_stride, false);
 }
 
 void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x,

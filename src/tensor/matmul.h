@@ -23,14 +23,13 @@ class Activations final {
   int n() const { return n_; }
   // 8-bit copy of row m. Different rows may be quantised by different threads.
   void quantize_row(const Kernels& kernels, int m);
-  QuantizedRows quantized() const { return {q_.data(), d_.data(), s_.data(), sum_.data(), n_}; }
+  QuantizedRows quantized() const { return {tiles_.data(), n_}; }
 
  private:
   int rows_ = 0;
   int n_ = 0;
-  std::vector<float> f32_, d_, s_;
-  std::vector<int8_t> q_;
-  std::vector<int32_t> sum_;
+  std::vector<float> f32_;
+  AlignedBytes tiles_;
 };
 
 // One matrix of a product and where its first output column goes.
@@ -43,6 +42,11 @@ struct MatmulPart {
 // to x's row row0. Quantised parts read x.quantized(), f32 parts x's f32 rows.
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
             std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate);
+
+// Panels [first, last) of `weights` only, on the calling thread: y[m, 16 p + j] for rows
+// [row0, row0 + rows). The same bits as matmul gives.
+void matmul_panels(const Kernels& kernels, const Activations& x, int row0, int rows,
+                   const PackedMatrix& weights, int first, int last, float* y, size_t y_stride);
 
 // f32 form on bare rows: y[m] (+)= scale * x[m] . weights, for f32 panels only; on the calling
 // thread.

@@ -8,7 +8,7 @@
 namespace {
 
 // Rows that one pass over a panel serves: what fits the registers.
-constexpr int kQuantRows = 16;
+constexpr int kQuantRows = 8;
 constexpr int kF32Rows = 12;
 constexpr int kAttendTogether = 6;
 
@@ -74,6 +74,20 @@ inline void store_i8(int8_t* p, I a) {
 }
 inline void store_i(int32_t* p, I a) { _mm512_storeu_si512(p, a.v); }
 
+inline int32_t sum_lanes_i(I a, I b) { return _mm512_reduce_add_epi32(_mm512_add_epi32(a.v, b.v)); }
+
+// Halves added until one lane is left: the same order in all instruction sets.
+inline __m128 sum_of_4(__m128 a) {
+  const __m128 b = _mm_add_ps(a, _mm_movehl_ps(a, a));
+  return _mm_add_ss(b, _mm_movehdup_ps(b));
+}
+inline float sum_lanes(F a) {
+  const __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  return _mm_cvtss_f32(
+      sum_of_4(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1))));
+}
+inline float max_lanes(F a) { return _mm512_reduce_max_ps(a.v); }
+
 inline W load_w(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
 inline W low_nibbles(W a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
 inline W high_nibbles(W a) {
@@ -82,8 +96,8 @@ inline W high_nibbles(W a) {
 inline I dot_u4(I acc, W w, int32_t x) {
   return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))};
 }
-// Bytes of w are weight + 128: the surplus 128 * sum(x) goes into the start value.
-inline I start_s8(int32_t sum_x) { return set1_i(-128 * sum_x); }
+// Bytes of w are weight + 128: `start` is -128 * sum(x), the surplus.
+inline I start_s8(int32_t start) { return set1_i(start); }
 inline I dot_s8(I acc, W w, int32_t x) {
   return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))};
 }

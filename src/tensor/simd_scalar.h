@@ -133,6 +133,24 @@ inline void store_i8(int8_t* p, I a) {
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
 }
 
+inline int32_t sum_lanes_i(const I& a, const I& b) {
+  int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += a.v[i] + b.v[i];
+  return sum;
+}
+// Halves added until one lane is left: the same order in all instruction sets.
+inline float sum_lanes(F a) {
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) a.v[i] += a.v[i + width];
+  }
+  return a.v[0];
+}
+inline float max_lanes(const F& a) {
+  float most = a.v[0];
+  for (int i = 1; i < 16; ++i) most = a.v[i] > most ? a.v[i] : most;
+  return most;
+}
+
 inline W load_w(const uint8_t* p) {
   W r;
   std::memcpy(r.v, p, 64);
@@ -154,7 +172,7 @@ inline I dot_u4(I acc, const W& w, int32_t x) {
   }
   return acc;
 }
-inline I start_s8(int32_t sum_x) { return set1_i(-128 * sum_x); }
+inline I start_s8(int32_t start) { return set1_i(start); }
 inline I dot_s8(I acc, const W& w, int32_t x) { return dot_u4(acc, w, x); }
 
 }  // namespace
