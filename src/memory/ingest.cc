@@ -348,7 +348,7 @@ Result<IngestReport> Ingest::run(std::span<const std::filesystem::path> paths) {
   CONSORT_ASSIGN(auto changed, changed_files(list));
   if (options_.remove_missing) {
     for (const auto& [path, row] : known_) {
-      bool under = std::any_of(list.roots.begin(), list.roots.end(), [&](const std::string& root) { return path == root || path.starts_with(root + "/"); });
+      bool under = std::any_of(list.roots.begin(), list.roots.end(), [&path = path](const std::string& root) { return path == root || path.starts_with(root + "/"); });
       if (!under || present.contains(path)) continue;
       CONSORT_TRY(remove(row));
       ++report_.removed;
