@@ -76,11 +76,25 @@ bool same_figure(const Value& gold, const Value& found) {
          gold.string_or("company", "") == found.string_or("company", "?");
 }
 
-// To the one decimal that a report prints.
+// To the one decimal that a report prints; amounts of money, which are in base units, exactly.
 bool same_result(const Value& gold, const Value& found) {
   auto a = amount(gold.find("result")), b = amount(found.find("value"));
-  return a && b && gold.string_or("op", "") == found.string_or("op", "?") &&
-         std::abs(*a - *b) < 0.0501;
+  if (!a || !b || gold.string_or("op", "") != found.string_or("op", "?")) return false;
+  return scale_of(gold) > 1 ? near(*a * scale_of(gold), *b, 1e-9) : std::abs(*a - *b) < 0.0501;
+}
+
+// A question about several companies, as it is put to the analyzer for one of them: without the others' names.
+std::string question_for(const Value& company, const Value& record) {
+  std::string question = record.string_or("question", "");
+  for (const Value& other : list(record, "companies")) {
+    if (other == company) continue;
+    const std::string& name = other.as_string();
+    for (const std::string& form : {name + "'s", name}) {
+      for (size_t at = question.find(form); at != std::string::npos; at = question.find(form))
+        question.erase(at, form.size());
+    }
+  }
+  return question;
 }
 
 struct Findings {
@@ -95,14 +109,37 @@ struct Measured {
   eval::Spread search_ms, analyzer_ms;
   agent::Usage usage;
   int64_t without_figures = 0;
+  contract::Array misses;  // {id, class, gold, found}: why a figure is not there.
 };
+
+// Why `gold` is not among `found`, by what is there instead.
+std::string miss_class(const Value& gold, const contract::Array& found) {
+  auto a = amount(gold.find("value"));
+  bool any = false, period = false;
+  for (const Value& f : found) {
+    if (f.string_or("company", "") != gold.string_or("company", "?")) continue;
+    any = true;
+    auto b = amount(f.find("amount"));
+    if (a && b && near(*a, *b, 1e-9)) return f.string_or("period_end", "") == gold.string_or("period_end", "?") ? "scale" : "period";
+    period = period || f.string_or("period_end", "") == gold.string_or("period_end", "?");
+  }
+  return !any ? "nothing_found" : period ? "row" : "row_and_period";
+}
+
+Value brief_figure(const Value& f) {
+  contract::Object out;
+  for (const char* key : {"label", "metric", "period_end", "as_printed", "scale", "unit", "doc", "page"}) {
+    if (const Value* v = f.find(key)) out.set(key, *v);
+  }
+  return Value(std::move(out));
+}
 
 // The question, asked of the analyzer once for each company that it names.
 Findings find_figures(Context& context, run::Host& host, const agent::Node& node,
                       const Value& record) {
   Findings out;
   for (const Value& company : list(record, "companies")) {
-    std::string question = record.string_or("question", "");
+    std::string question = question_for(company, record);
     Value task = Value::object({{"id", record.string_or("id", "q")},
                                 {"tool", "figures"},
                                 {"company", company},
@@ -134,6 +171,13 @@ void count_figures(const Value& record, const Findings& found, Measured& m) {
                              [&](const Value& f) { return same_figure(gold, f); });
     m.figures.count(right);
     all = all && right;
+    if (right) continue;
+    contract::Array there;
+    for (const Value& f : found.figures) there.push_back(brief_figure(f));
+    m.misses.push_back(Value::object({{"id", record.string_or("id", "")},
+                                      {"class", miss_class(gold, found.figures)},
+                                      {"gold", brief_figure(gold)},
+                                      {"found", std::move(there)}}));
   }
   m.questions.count(all);
   m.failures.count(found.failed);
@@ -175,6 +219,12 @@ Value metrics_of(const Measured& m, bool analyzed) {
     out.set("figures_found", m.figures.to_value());
     out.set("questions_with_all_figures", m.questions.to_value());
     out.set("computed_right", m.computed.to_value());
+    std::map<std::string, int64_t> classes;
+    for (const Value& miss : m.misses) ++classes[miss.string_or("class", "")];
+    contract::Object by_class;
+    for (const auto& [name, n] : classes) by_class.set(name, n);
+    out.set("figures_missed_by_class", std::move(by_class));
+    out.set("misses", m.misses);
     out.set("analyzer_failed", m.failures.to_value());
     out.set("analyzer_ms", m.analyzer_ms.to_value());
     out.set("usage", m.usage.to_value());

@@ -6,6 +6,7 @@
 
 #include "memory/numeric.h"
 #include "memory/query.h"
+#include "memory/row_names.h"
 #include "memory/state.h"
 #include "memory/text.h"
 
@@ -72,6 +73,7 @@ struct Wish {
   std::vector<std::string> terms;
   std::set<std::string> years;
   bool quarter = false;
+  const RowName* line = nullptr;  // The statement line that the query is, whatever a filing calls it.
   FigureFilter filter;
 };
 
@@ -120,6 +122,9 @@ Result<void> add_by_meaning(store::Database& db, const SearchCache& cache, std::
     labels.push_back(cache.label_texts[static_cast<size_t>(hit.id)]);
     near[labels.back()] = hit.score;
   }
+  for (const std::string& label : cache.label_texts) {
+    if (wish.line != nullptr && synonym_rank(*wish.line, label) >= 0) labels.push_back(label);
+  }
   if (labels.empty()) return {};
   bool filtered = !wish.filter.companies.empty();
   std::string sql = "SELECT DISTINCT f.table_id, f.row_no FROM figures f WHERE lower(f.label) IN (SELECT value FROM json_each(?1))";
@@ -156,6 +161,10 @@ Result<void> load_row(store::Database& db, const RowKey& key, const Wish& wish, 
 // Share of the label's words that the query has, and of the query's words that the label (or, for less, the
 // section) has.
 double word_match(const Wish& wish, const Row& row) {
+  if (wish.line != nullptr) {
+    int rank = synonym_rank(*wish.line, row.label);
+    if (rank >= 0) return 0.5 + kExactBonus - 0.01 * rank;
+  }
   auto stem = [](std::string word) {
     if (word.size() > 3 && word.ends_with("s") && !word.ends_with("ss")) word.pop_back();
     return word;
@@ -174,7 +183,7 @@ double word_match(const Wish& wish, const Row& row) {
 // Some word of the query stands neither in the row's label nor in its section, and the label has nothing
 // near it in meaning.
 bool names_more(const Wish& wish, const Row& row) {
-  if (row.meaning > 0.8) return false;
+  if (row.meaning > 0.8 || (wish.line != nullptr && synonym_rank(*wish.line, row.label) >= 0)) return false;
   for (const auto& term : wish.terms) {
     std::string stem = term.size() > 4 && term.ends_with("s") ? term.substr(0, term.size() - 1) : term;
     if (!contains_ignoring_case(row.label, stem) && !contains_ignoring_case(row.section, stem)) return true;
@@ -213,6 +222,7 @@ Result<std::vector<Figure>> Memory::find_figures(const std::string& query, const
       topic += (topic.empty() ? "" : " ") + term;
     }
   }
+  wish.line = row_name_of(topic);
   std::map<RowKey, Row> rows;
   std::map<std::string, double> near;
   CONSORT_ASSIGN(auto db, state_->table_readers->take());

@@ -1,9 +1,10 @@
-// From candidates to a finding: options for the analyzer, its choice, and the arithmetic.
+// From a choice to a finding: the row in its periods, and the arithmetic.
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
 #include "tool/rational.h"
+#include "tool/research/question.h"
 #include "tool/research/research.h"
 #include "tool/research/text.h"
 
@@ -16,125 +17,7 @@ using namespace research;
 
 namespace {
 
-constexpr size_t kOptionsMax = 6;
-constexpr double kScoreGapMax = 0.7;         // A row this much worse than the best is no candidate.
-constexpr double kSentenceOverlapMin = 0.6;  // Of the question's content words.
 constexpr size_t kPeriodsMax = 4;  // Of one figure: the latest and the years before it.
-
-std::string letter(size_t i) { return std::string(1, static_cast<char>('A' + i)); }
-
-std::string place(const Value& row) {
-  const Value* page = row.find("page");
-  std::string out = text(row, "doc");
-  if (page != nullptr && page->is_number()) out += " p. " + page->as_number().text;
-  return out;
-}
-
-bool usable_row(const Value& row) {
-  size_t letters = 0;
-  for (char c : text(row, "label")) letters += std::isalpha(static_cast<unsigned char>(c)) != 0;
-  return letters >= 4 && !text(row, "amount").empty() && !text(row, "unit").empty() &&
-         !text(row, "period_end").empty();
-}
-
-// A sentence that can be quoted: prose of the filing, not a table row or a heading.
-bool usable_sentence(const std::string& s) {
-  size_t digits = 0, letters = 0, joined_commas = 0;
-  for (size_t i = 0; i + 1 < s.size(); ++i) joined_commas += s[i] == ',' && s[i + 1] != ' ';
-  if (joined_commas > 3) return false;  // A row of a CSV.
-  for (char c : s) {
-    digits += std::isdigit(static_cast<unsigned char>(c)) != 0;
-    letters += std::isalpha(static_cast<unsigned char>(c)) != 0;
-  }
-  return s.size() >= 50 && s.size() <= 280 && std::isupper(static_cast<unsigned char>(s[0])) &&
-         letters > 4 * digits && letters * 10 > s.size() * 7;
-}
-
-Array figure_options(const Value& task, const Value& rows) {
-  struct Row {
-    double score;
-    const Value* row;
-  };
-  std::vector<Row> ranked;
-  double rank = 0;
-  for (const Value& row : list(rows, "figures")) {
-    rank += 1;
-    if (!usable_row(row)) continue;
-    std::string label = text(row, "label");
-    double named = overlap(text(task, "subject"), label);
-    double both = named + overlap(label, text(task, "subject"));
-    // A whole year (or a balance) compares best; of two equal labels the better ranked one.
-    std::string kind = text(row, "period_kind");
-    double whole = kind == "year" || kind == "instant" ? 0.4 : 0;
-    auto lower = [](std::string t) {
-      for (char& c : t) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      return t;
-    };
-    double phrase = lower(label).find(lower(text(task, "subject"))) != std::string::npos ? 0.6 : 0;
-    if (both > 1.0) ranked.push_back({both + whole + phrase - 0.02 * rank, &row});
-  }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const Row& a, const Row& b) { return a.score > b.score; });
-  Array items;
-  std::vector<std::string> seen;
-  for (const Row& r : ranked) {
-    const Value& row = *r.row;
-    std::string key = text(row, "doc") + "/" + text(row, "label") + "/" + text(row, "period_kind");
-    if (items.size() == kOptionsMax || r.score < ranked[0].score - kScoreGapMax) break;
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
-    seen.push_back(key);
-    std::string shown = text(row, "label") + " | " +
-                        format_period(text(row, "period_end"), text(row, "period_kind"), text(row, "column_label")) +
-                        ": " + text(row, "as_printed") + " | " + place(row);
-    items.push_back(Value::object({{"n", letter(items.size())},
-                                   {"text", cut_utf8(shown, 180)},
-                                   {"key", Value::object({{"figure_id", *row.find("figure_id")}})}}));
-  }
-  return items;
-}
-
-// "How large", "How many", "What part", "What are the rates": a sentence without a numeral is no answer.
-bool asks_for_number(const std::string& question) {
-  static const char* kAsks[] = {"how large", "how many", "how much", "how fast", "what part", "what share", "rate"};
-  std::string low;
-  for (char c : question) low.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  return std::any_of(std::begin(kAsks), std::end(kAsks), [&](const char* k) { return low.find(k) != std::string::npos; });
-}
-
-Array passage_options(const Value& task, const Value& found) {
-  const bool number = asks_for_number(text(task, "subject"));
-  struct Sentence {
-    double score;
-    std::string text;
-    const Value* passage;
-  };
-  std::vector<Sentence> ranked;
-  double rank = 0;
-  for (const Value& p : list(found, "passages")) {
-    for (const std::string& s : sentences(text(p, "text"))) {
-      if (number && s.find_first_of("0123456789") == std::string::npos) continue;
-      if (!usable_sentence(s) || overlap(text(task, "subject"), s) < kSentenceOverlapMin) continue;
-      ranked.push_back({overlap(text(task, "subject"), s) - 0.06 * rank, s, &p});
-    }
-    rank += 1;
-  }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const Sentence& a, const Sentence& b) { return a.score > b.score; });
-  Array items;
-  for (const Sentence& s : ranked) {
-    if (items.size() == kOptionsMax) break;
-    bool repeated = std::any_of(items.begin(), items.end(), [&](const Value& have) {
-      return have.find("key")->find("quote")->as_string() == s.text;
-    });
-    if (repeated) continue;
-    const Value* page = s.passage->find("page");
-    items.push_back(Value::object({{"n", letter(items.size())},
-                                   {"text", s.text},
-                                   {"key", Value::object({{"doc", text(*s.passage, "doc")},
-                                                          {"page", page == nullptr ? Value() : *page},
-                                                          {"quote", s.text}})}}));
-  }
-  return items;
-}
 
 const Value* chosen(const Value& input) {
   const Value* choice = input.find("choice");
@@ -160,9 +43,10 @@ Value missing(const Value& task, const std::string& note) {
                         {"note", note}});
 }
 
-// The line of the page that prints the row, white space made single.
-std::string row_quote(const std::string& page, const std::string& label, const std::string& as_printed) {
-  std::vector<std::string> label_words = words(label, false);
+// The line of the page that prints the row, white space made single. `named_by`: words that tell it from others
+// with the same numeral.
+std::string row_quote(const std::string& page, const std::string& named_by, const std::string& as_printed) {
+  std::vector<std::string> label_words = words(named_by, false);
   // Pages print "$ 605,881" as often as "$605,881".
   const std::string numeral = as_printed.substr(std::min(as_printed.find_first_of("0123456789("), as_printed.size()));
   std::string best;
@@ -233,62 +117,132 @@ Result<Value> figure_of(const Value& row, const Value& task) {
                         {"page", page == nullptr ? Value() : *page}});
 }
 
-Result<Value> figure_finding(const Value& task, const Value& item, const Value& series, const PageText& page_text) {
+// The chosen row and the periods before it, newest first.
+std::vector<Value> periods_of(const Wanted& wanted, const Value& item, const Value& series) {
   std::vector<Value> rows = series_rows(series);
   std::erase_if(rows, [](const Value& r) { return text(r, "period_end").empty() || text(r, "amount").empty(); });
   const Value* id = item.find("key")->find("figure_id");
   auto pick = std::find_if(rows.begin(), rows.end(), [&](const Value& r) {
     return id != nullptr && r.find("figure_id") != nullptr && *r.find("figure_id") == *id;
   });
-  if (pick == rows.end()) return missing(task, "the chosen row is not in the tables");
-  std::string kind = text(*pick, "period_kind");
-  // The newest period of the row, of the same length as the one chosen.
+  if (pick == rows.end()) return {};
+  auto alike = [&](const Value& r) {
+    return text(r, "period_kind") == text(*pick, "period_kind") && text(r, "unit") == text(*pick, "unit");
+  };
   const Value* latest = &*pick;
+  bool any_period = wanted.years.empty() && wanted.date.empty();
   for (const Value& r : rows) {
-    if (text(r, "period_kind") == kind && text(r, "unit") == text(*pick, "unit") &&
-        text(r, "period_end") > text(*latest, "period_end")) {
-      latest = &r;
-    }
+    if (any_period && alike(r) && text(r, "period_end") > text(*latest, "period_end")) latest = &r;
   }
   // Then the same period of earlier years, as far as they go back without a gap.
-  std::vector<const Value*> earlier;
-  const Value* last = latest;
-  while (earlier.size() + 1 < kPeriodsMax) {
+  std::vector<Value> out{*latest};
+  while (out.size() < kPeriodsMax) {
     auto next = std::find_if(rows.begin(), rows.end(), [&](const Value& r) {
-      int64_t days = day_number(text(*last, "period_end")) - day_number(text(r, "period_end"));
-      return text(r, "period_kind") == kind && text(r, "unit") == text(*latest, "unit") && days > 330 && days < 400;
+      int64_t days = day_number(text(out.back(), "period_end")) - day_number(text(r, "period_end"));
+      return alike(r) && days > 330 && days < 400;
     });
     if (next == rows.end()) break;
-    earlier.push_back(&*next);
-    last = &*next;
+    out.push_back(*next);
   }
-  CONSORT_ASSIGN(Value now, figure_of(*latest, task));
-  Array figures{now}, computed;
-  for (const Value* row : earlier) {
-    CONSORT_ASSIGN(Value then, figure_of(*row, task));
-    figures.push_back(std::move(then));
-  }
-  // Without pages a period is a record of its own; a sentence cites one record, so it states no change.
-  if (!earlier.empty() && now.find("page")->is_number()) {
-    CONSORT_ASSIGN(Rational a, Rational::parse(text(now, "value")));
-    CONSORT_ASSIGN(Rational b, Rational::parse(text(figures[1], "value")));
-    if (b.sign() > 0 && a.sign() > 0 && text(now, "unit") != "%") {
-      CONSORT_ASSIGN(Rational difference, a.minus(b));
-      CONSORT_ASSIGN(Rational ratio, difference.over(b));
-      CONSORT_ASSIGN(Rational percent, ratio.times(Rational(100)));
-      computed.push_back(Value::object({{"op", "pct_change"},
-                                        {"args", Array{Value(0), Value(1)}},
-                                        {"value", percent.rounded(1).to_fixed(1)},
-                                        {"unit", "%"}}));
-    }
-  }
+  return out;
+}
+
+Result<Value> cite_of(const Value& row, const Value& task, const PageText& page_text) {
   std::optional<int> page;
-  if (const Value* p = latest->find("page"); p != nullptr && p->is_number()) {
+  if (const Value* p = row.find("page"); p != nullptr && p->is_number()) {
     page = static_cast<int>(p->as_number().as_int64().value_or(0));
   }
-  CONSORT_ASSIGN(std::string full, page_text(text(*latest, "doc"), page));
-  std::string quote = row_quote(full, text(*latest, "label"), text(*latest, "as_printed"));
-  if (quote.empty()) return missing(task, "the row could not be found again on its page");
+  CONSORT_ASSIGN(std::string full, page_text(text(row, "doc"), page));
+  std::string named_by = text(row, "label");
+  if (!page) named_by += " " + text(task, "company") + " " + text(row, "period_end") + " " + text(row, "column_label");
+  std::string quote = row_quote(full, named_by, text(row, "as_printed"));
+  if (quote.empty()) return Value();
+  return Value::object({{"doc", text(row, "doc")}, {"page", page ? Value(int64_t{*page}) : Value()}, {"quote", cut_utf8(quote, 280)}});
+}
+
+Value computed_of(const char* op, int64_t a, int64_t b, std::string value, const std::string& unit) {
+  return Value::object({{"op", op}, {"args", Array{Value(a), Value(b)}}, {"value", std::move(value)}, {"unit", unit}});
+}
+
+// Change on the year before: in percent, and as a difference; of percentages the difference alone.
+Result<Array> change_of(const Value& now, const Value& before) {
+  CONSORT_ASSIGN(Rational a, Rational::parse(text(now, "value")));
+  CONSORT_ASSIGN(Rational b, Rational::parse(text(before, "value")));
+  CONSORT_ASSIGN(Rational difference, a.minus(b));
+  Array out;
+  bool percent = text(now, "unit") == "%";
+  if (!percent && a.sign() > 0 && b.sign() > 0) {
+    CONSORT_ASSIGN(Rational ratio, difference.over(b));
+    CONSORT_ASSIGN(Rational share, ratio.times(Rational(100)));
+    out.push_back(computed_of("pct_change", 0, 1, share.rounded(1).to_fixed(1), "%"));
+  }
+  out.push_back(computed_of("difference", 0, 1, difference.to_decimal(6), percent ? "percentage points" : text(now, "unit")));
+  return out;
+}
+
+// figures[0] as a part of figures[at], in percent.
+Result<Value> share_of(const Array& figures, size_t at) {
+  CONSORT_ASSIGN(Rational part, Rational::parse(text(figures[0], "value")));
+  CONSORT_ASSIGN(Rational whole, Rational::parse(text(figures[at], "value")));
+  if (whole.sign() <= 0) return Value();
+  CONSORT_ASSIGN(Rational ratio, part.over(whole));
+  CONSORT_ASSIGN(Rational percent, ratio.times(Rational(100)));
+  return computed_of("share", 0, static_cast<int64_t>(at), percent.rounded(1).to_fixed(1), "%");
+}
+
+const Value* object_in(const Value& input, std::string_view key) {
+  const Value* v = input.find(key);
+  return v != nullptr && v->is_object() ? v : nullptr;
+}
+
+// The other line that the question names, in the period of the first.
+Result<std::optional<Value>> second_row(const Value& input, const Wanted& wanted, const Value& first) {
+  const Value* options = object_in(input, "second_options");
+  const Value* series = object_in(input, "second_series");
+  if (options == nullptr || series == nullptr || list(*options, "items").empty()) return std::nullopt;
+  std::vector<Value> rows = series_rows(*series);
+  std::vector<Value> chain = periods_of(wanted, list(*options, "items")[0], *series);
+  for (const Value& r : rows) {
+    if (text(r, "period_end") == text(first, "period_end") && text(r, "period_kind") == text(first, "period_kind") && !text(r, "amount").empty()) return r;
+  }
+  if (chain.empty()) return std::nullopt;
+  return chain.front();
+}
+
+Result<Value> figure_finding(const Value& input, const Value& item, const Value& series, const PageText& page_text) {
+  const Value& task = *input.find("task");
+  const Value* given = object_in(input, "wanted");
+  Wanted wanted = given != nullptr ? wanted_from(*given) : read_question(text(task, "subject"), text(task, "company"));
+  std::vector<Value> rows = periods_of(wanted, item, series);
+  if (rows.empty()) return missing(task, "the chosen row is not in the tables");
+  Array figures, computed, cites;
+  for (const Value& row : rows) {
+    CONSORT_ASSIGN(Value figure, figure_of(row, task));
+    figures.push_back(std::move(figure));
+  }
+  CONSORT_ASSIGN(Value cite, cite_of(rows[0], task, page_text));
+  if (!cite.is_object()) return missing(task, "the row could not be found again on its page");
+  cites.push_back(std::move(cite));
+  CONSORT_ASSIGN(std::optional<Value> second, second_row(input, wanted, rows[0]));
+  if (second) {
+    CONSORT_ASSIGN(Value figure, figure_of(*second, task));
+    figures.push_back(std::move(figure));
+    CONSORT_ASSIGN(Value other, cite_of(*second, task, page_text));
+    if (other.is_object() && !(other == cites[0])) cites.push_back(std::move(other));
+    bool same_unit = text(figures[0], "unit") == text(figures.back(), "unit");
+    bool same_end = text(figures[0], "period_end") == text(figures.back(), "period_end");
+    if (wanted.op == "share" && same_unit && same_end) {
+      CONSORT_ASSIGN(Value share, share_of(figures, figures.size() - 1));
+      if (share.is_object()) computed.push_back(std::move(share));
+    }
+  }
+  if (rows.size() > 1) {
+    CONSORT_ASSIGN(Array change, change_of(figures[0], figures[1]));
+    computed.insert(computed.end(), change.begin(), change.end());
+    // Without pages each period is a record of its own: the change rests on both.
+    CONSORT_ASSIGN(Value before, cite_of(rows[1], task, page_text));
+    if (before.is_object() && before.find("page")->is_null() && !(before == cites[0])) cites.push_back(std::move(before));
+  }
   return Value::object({{"id", *task.find("id")},
                         {"kind", "figure"},
                         {"company", *task.find("company")},
@@ -296,32 +250,20 @@ Result<Value> figure_finding(const Value& task, const Value& item, const Value& 
                         {"section", *task.find("subject")},
                         {"figures", std::move(figures)},
                         {"computed", std::move(computed)},
-                        {"cites", Array{Value::object({{"doc", text(*latest, "doc")},
-                                                       {"page", *now.find("page")},
-                                                       {"quote", cut_utf8(quote, 280)}})}},
+                        {"cites", std::move(cites)},
                         {"note", ""}});
 }
 
 }  // namespace
 
-Result<Value> finding_options(const Value& input) {
-  const Value& task = *input.find("task");
-  const Value* rows = input.find("rows");
-  const Value* passages = input.find("passages");
-  Array items;
-  if (rows != nullptr && rows->is_object()) items = figure_options(task, *rows);
-  if (passages != nullptr && passages->is_object()) items = passage_options(task, *passages);
-  return Value::object({{"items", std::move(items)}});
-}
-
 Result<Value> make_finding(const Value& input, const PageText& page_text) {
   const Value& task = *input.find("task");
   const Value* item = chosen(input);
-  if (item == nullptr) return missing(task, "nothing in the documents answers this");
-  if (text(task, "tool") == "figures") {
-    const Value* series = input.find("series");
-    if (series == nullptr || !series->is_object()) return missing(task, "no figures were read");
-    return figure_finding(task, *item, *series, page_text);
+  if (item == nullptr) return missing(task, "not found in the documents");
+  if (item->find("key")->find("figure_id") != nullptr) {
+    const Value* series = object_in(input, "series");
+    if (series == nullptr) return missing(task, "no figures were read");
+    return figure_finding(input, *item, *series, page_text);
   }
   const Value& key = *item->find("key");
   return Value::object({{"id", *task.find("id")},

@@ -28,10 +28,15 @@ Result<contract::Value> plan_menu(const contract::Value& input);
 Result<contract::Value> check_plan(const contract::Value& input);
 inline constexpr size_t kTasksMax = 24;
 
-// {task, rows?, passages?} -> {items: [{n, text, key}]}: at most six lettered candidates for the analyzer.
+// {task} -> what its question asks for, read by rule: row words, periods, computation (question.h).
+Result<contract::Value> read_task(const contract::Value& input);
+
+// {task, wanted?, rows?, passages?, second?} -> {kind, items: [{n, text, key}]}: at most six lettered candidates for
+// the analyzer, rows before sentences; with `second`, rows of the second line that is wanted.
 Result<contract::Value> finding_options(const contract::Value& input);
 
-// {task, options, choice?, series?} -> Finding. Growth is computed exactly from two printed figures.
+// {task, wanted?, options, choice?, series?, second_options?, second_series?} -> Finding. Change on the year before and
+// shares are computed exactly from two printed figures.
 Result<contract::Value> make_finding(const contract::Value& input, const PageText& page_text);
 
 // {brief, findings, previous?, critique?} -> {items: [{id, finding, frame, hint, issues}]}: what is to be

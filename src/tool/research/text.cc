@@ -51,7 +51,10 @@ std::vector<std::string> words(std::string_view text, bool drop_stop_words) {
 double overlap(std::string_view query, std::string_view text) {
   auto stems = [](std::string_view t) {
     std::set<std::string> out;
-    for (std::string& w : words(t, true)) out.insert(w == "profit" || w == "profits" ? "income" : w.substr(0, 6));
+    for (std::string& w : words(t, true)) {
+      if (w.size() > 3 && w.ends_with("s") && !w.ends_with("ss")) w.pop_back();
+      out.insert(w == "profit" ? "income" : w.substr(0, 6));
+    }
     return out;
   };
   std::set<std::string> wanted = stems(query), there = stems(text);

@@ -23,9 +23,14 @@ constexpr const char* kTask = R"({"type":"object","properties":{
   "id":{"type":"string"},"tool":{"enum":["figures","search"]},"company":{"type":"string"},
   "subject":{"type":"string"},"question":{"type":"string"},"origin":{"enum":["planner","coverage"]},
   "cost_ms":{"type":"number"}},"required":["id","tool","company","subject","question","origin","cost_ms"]})";
-constexpr const char* kOptions = R"({"type":"object","properties":{"items":{"type":"array","maxItems":6,
+constexpr const char* kWanted = R"({"type":"object","properties":{
+  "metric":{"type":"string"},"second":{"type":"string"},"op":{"type":"string"},"years":{"type":"array","items":{"type":"integer"}},
+  "date":{"type":"string"},"quarter":{"type":"boolean"},"newest":{"type":"boolean"},"number":{"type":"boolean"},
+  "count":{"type":"boolean"},"percent":{"type":"boolean"},"query":{"type":"string"},"second_query":{"type":"string"}},
+  "required":["metric","second","op","years","date","quarter","newest","number","count","percent","query","second_query"]})";
+constexpr const char* kOptions = R"({"type":"object","properties":{"kind":{"enum":["figure","text","none"]},"items":{"type":"array","maxItems":6,
   "items":{"type":"object","properties":{"n":{"type":"string"},"text":{"type":"string"},"key":{"type":"object"}},
-  "required":["n","text","key"]}}},"required":["items"]})";
+  "required":["n","text","key"]}}},"required":["kind","items"]})";
 constexpr const char* kMaybe = R"({"anyOf":[{"type":"object"},{"type":"null"}]})";
 constexpr const char* kFinding = R"({"type":"object","properties":{
   "id":{"type":"string"},"kind":{"enum":["figure","text","missing"]},"company":{"type":"string"},
@@ -78,11 +83,14 @@ const std::vector<ResearchTool>& research_tools() {
                {"notes", R"({"type":"array","items":{"type":"string"}})"}},
               {"tasks", "cost_ms", "notes"}),
        false, pure(check_plan)},
+      {"read_task", "What a task asks for: words of the row, periods, computation.", object({{"task", kTask}}, {"task"}), kWanted, false,
+       pure(read_task)},
       {"finding_options", "At most six lettered candidates, rows or sentences, for one task.",
-       object({{"task", kTask}, {"rows", kMaybe}, {"passages", kMaybe}}, {"task"}), kOptions, false,
+       object({{"task", kTask}, {"wanted", kMaybe}, {"rows", kMaybe}, {"passages", kMaybe}, {"second", R"({"type":"boolean"})"}}, {"task"}), kOptions, false,
        pure(finding_options)},
       {"make_finding", "A finding with its figures, exact growth and citation.",
-       object({{"task", kTask}, {"options", kOptions}, {"choice", kMaybe}, {"series", kMaybe}}, {"task", "options"}),
+       object({{"task", kTask}, {"wanted", kMaybe}, {"options", kOptions}, {"choice", kMaybe}, {"series", kMaybe},
+               {"second_options", kMaybe}, {"second_series", kMaybe}}, {"task", "options"}),
        kFinding, true, make_finding},
       {"writing_tasks", "What is to be written, each with the pattern its sentence must match.",
        object({{"findings", std::string(R"({"type":"array","items":)") + kFinding + "}"},
