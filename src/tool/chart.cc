@@ -4,12 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "tool/chart_scale.h"
 
 namespace consort::tool {
 namespace {
+
+// "2023-01-31" -> "Jan 2023"; anything else as it is.
+std::string month_label(const std::string& category) {
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  double days = 0;
+  if (category.size() != 10 || !parse_date_position(category, &days)) return category;
+  const int month = std::atoi(category.substr(5, 2).c_str());
+  return month < 1 || month > 12 ? category : std::string(kMonths[month - 1]) + " " + category.substr(0, 4);
+}
 
 constexpr double kWidth = 720, kPlotHeight = 290, kEdge = 20;
 constexpr double kTitlePx = 18, kTextPx = 13, kSmallPx = 12;
@@ -323,11 +333,14 @@ void Drawing::x_axis() {
   const double base = top_ + kPlotHeight;
   body_ += fmt::format("<line class=\"c-axis\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"{}\" stroke-width=\"1\"/>\n", px(left_),
                        px(std::round(base) + 0.5), px(right_), px(std::round(base) + 0.5), kAxis);
+  // Days are for the scale; people read "Jan 2023".
+  std::vector<std::string> labels;
+  for (const std::string& c : categories_) labels.push_back(month_label(c));
   // Three ways, the first that fits: wrapped in the band, slanted, slanted and thinned.
   double longest = 0;
   size_t lines_needed = 1;
   bool fits = true;
-  for (const std::string& c : categories_) {
+  for (const std::string& c : labels) {
     longest = std::max(longest, text_width(c, kSmallPx));
     const auto lines = wrap_text(c, band_ - 8, kSmallPx, 99);
     lines_needed = std::max(lines_needed, lines.size());
@@ -340,28 +353,28 @@ void Drawing::x_axis() {
   }
   if (fits && lines_needed <= 4) {
     double deepest = 0;
-    for (size_t i = 0; i < categories_.size(); ++i) {
+    for (size_t i = 0; i < labels.size(); ++i) {
       double y = base + 18;
-      for (const std::string& line : wrap_text(categories_[i], band_ - 8, kSmallPx, 4)) {
+      for (const std::string& line : wrap_text(labels[i], band_ - 8, kSmallPx, 4)) {
         text(positions_[i], y, line, kSmallPx, "c-text", kText, "middle");
         deepest = std::max(deepest, y - base);
         y += kSmallPx + 3;
       }
     }
     y_ = base + deepest + 8;
-  } else if (chart_.kind == ChartKind::line && longest < 90 && categories_.size() > 3) {
+  } else if (chart_.kind == ChartKind::line && longest < 90 && labels.size() > 3) {
     // Thinned: enough room for the longest label between two.
     double last = -1e9;
-    for (size_t i = 0; i < categories_.size(); ++i) {
+    for (size_t i = 0; i < labels.size(); ++i) {
       if (positions_[i] - last < longest + 14) continue;
-      text(positions_[i], base + 18, categories_[i], kSmallPx, "c-text", kText, "middle");
+      text(positions_[i], base + 18, labels[i], kSmallPx, "c-text", kText, "middle");
       last = positions_[i];
     }
     y_ = base + 26;
   } else {
     const double reach = std::min(longest, 170.0);
-    for (size_t i = 0; i < categories_.size(); ++i) {
-      const auto cut = wrap_text(categories_[i], 170, kSmallPx, 1);
+    for (size_t i = 0; i < labels.size(); ++i) {
+      const auto cut = wrap_text(labels[i], 170, kSmallPx, 1);
       text(positions_[i] + 4, base + 16, cut.empty() ? "" : cut[0], kSmallPx, "c-text", kText, "end",
            fmt::format(" transform=\"rotate(-35 {} {})\"", px(positions_[i] + 4), px(base + 16)));
     }

@@ -17,6 +17,7 @@ namespace consort::tool {
 struct ViewClaim {
   std::string id, text, company;
   std::vector<int> sources;  // Numbers in ReportView::sources.
+  bool with_figures = false;
 };
 struct ViewSection {
   std::string heading;
@@ -38,11 +39,11 @@ struct ViewStep {
 // What both forms print. Values only.
 struct ReportView {
   std::string title, subtitle;
-  std::vector<ViewSection> sections;   // In order of first appearance.
-  std::vector<ViewClaim> key_findings; // At most 5: the first of each section, then the second...
+  std::vector<ViewSection> sections;   // In order of first appearance, without what is key.
+  std::vector<ViewClaim> key_findings; // At most 6, those with figures first.
   std::string table_title;
   std::vector<std::string> columns;
-  std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<std::string>> rows;  // A line break parts a cell from its remark.
   std::vector<ViewChart> charts;
   std::vector<ViewSource> sources;
   struct Note {

@@ -36,6 +36,7 @@ table{border-collapse:collapse;width:100%;font-size:.93rem}caption{text-align:le
 th,td{padding:10px 14px;text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
 th:first-child,td:first-child{text-align:left}thead th{font-size:.82rem;color:var(--soft);font-weight:600;border-bottom:1px solid var(--line)}
 tbody tr+tr>*{border-top:1px solid var(--line)}tbody th{font-weight:560}
+td small{display:block;color:var(--soft);font-size:.78rem;line-height:1.4;margin-top:2px}
 .none{color:var(--soft);font-style:italic}
 figure{margin:0 0 20px;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:8px;break-inside:avoid}
 figure svg{display:block;width:100%;height:auto}
@@ -47,6 +48,7 @@ ol.sources{list-style:none;padding:0;margin:0}
 ol.sources li{display:grid;grid-template-columns:2.3em 1fr;gap:4px;padding:10px 0;border-top:1px solid var(--line);font-size:.92rem;scroll-margin-top:12px}
 ol.sources li:target{background:var(--mark)}
 ol.sources .n{color:var(--accent);font-weight:640;font-variant-numeric:tabular-nums}
+ol.sources .file{color:var(--soft);font-size:.84em;margin-left:6px}
 ol.sources q{color:var(--soft);overflow-wrap:anywhere}
 details>summary{cursor:pointer;font-weight:560;margin:4px 0 10px}
 .fall{font-size:.84rem}.fall .row{display:grid;grid-template-columns:minmax(110px,190px) 1fr 118px;gap:12px;align-items:center;padding:3px 0}
@@ -55,7 +57,7 @@ details>summary{cursor:pointer;font-weight:560;margin:4px 0 10px}
 .fall .took{color:var(--soft);text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 footer{margin-top:48px;padding-top:16px;border-top:1px solid var(--line);color:var(--soft);font-size:.84rem}
 @media (max-width:560px){main{padding:32px 16px 48px}h1{font-size:1.6rem}.fall .row{grid-template-columns:92px 1fr 84px}}
-@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--mark:#f2f2f2}main{max-width:none;padding:0}.cite .tip{display:none!important}h2{break-after:avoid}li,tr,figure{break-inside:avoid}details:not([open])>*{display:block}body{font-size:11pt}}
+@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--mark:#f2f2f2}main{max-width:none;padding:0}.cite .tip{display:none!important}h2{break-after:avoid}li,tr,figure{break-inside:avoid}details .fall{display:none}body{font-size:11pt}}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 )css";
 
@@ -80,12 +82,12 @@ class Page {
       out_ += "</section>\n";
     }
     table();
-    charts();
     for (const ViewSection& s : v_.sections) {
       out_ += "<section>\n<h2>" + escape_markup(s.heading) + "</h2>\n";
       claims(s.claims);
       out_ += "</section>\n";
     }
+    charts();
     missing();
     verdict();
     sources();
@@ -136,7 +138,9 @@ class Page {
       for (size_t i = 0; i < row.size(); ++i) {
         const bool none = row[i] == "not found" || row[i].empty();
         out_ += i == 0 ? "<th scope=\"row\">" : none ? "<td class=\"none\">" : "<td>";
-        out_ += escape_markup(none ? "not found" : row[i]);
+        const size_t cut = row[i].find('\n');
+        out_ += escape_markup(none ? "not found" : row[i].substr(0, cut));
+        if (cut != std::string::npos) out_ += "<small>" + escape_markup(row[i].substr(cut + 1)) + "</small>";
         out_ += i == 0 ? "</th>" : "</td>";
       }
       out_ += "</tr>\n";
@@ -196,8 +200,8 @@ class Page {
     if (v_.sources.empty()) return;
     out_ += "<section>\n<h2>Sources</h2>\n<ol class=\"sources\">\n";
     for (const ViewSource& s : v_.sources)
-      out_ += fmt::format("<li id=\"s{0}\"><span class=\"n\">{0}</span><span><strong>{1}</strong><br><q>{2}</q></span></li>\n", s.n, escape_markup(place_of(s)),
-                          escape_markup(s.quote));
+      out_ += fmt::format("<li id=\"s{0}\"><span class=\"n\">{0}</span><span><strong>{1}</strong>{3}<br><q>{2}</q></span></li>\n", s.n, escape_markup(place_of(s)),
+                          escape_markup(s.quote), s.title.empty() || s.title == s.doc ? "" : " <span class=\"file\">" + escape_markup(s.doc) + "</span>");
     out_ += "</ol>\n</section>\n";
   }
 

@@ -49,7 +49,10 @@ std::string render_markdown(const ReportView& v) {
     out += "\n";
     for (const auto& row : v.rows) {
       out += "|";
-      for (const std::string& cell : row) out += " " + plain(cell) + " |";
+      for (const std::string& cell : row) {
+        const size_t cut = cell.find('\n');
+        out += " " + plain(cell.substr(0, cut)) + (cut == std::string::npos ? "" : "<br>" + plain(cell.substr(cut + 1))) + " |";
+      }
       out += "\n";
     }
     out += "\n";
@@ -95,7 +98,7 @@ std::string render_markdown(const ReportView& v) {
   if (!v.steps.empty()) {
     out += "## Run" + (v.run_id.empty() ? "" : " " + plain(v.run_id)) + "\n\n| step | from | took | tokens |\n| --- | ---: | ---: | ---: |\n";
     for (const ViewStep& s : v.steps)
-      out += fmt::format("| {} | {} | {} | {} |\n", plain(s.name), seconds(s.start_ms), seconds(s.end_ms - s.start_ms), s.tokens > 0 ? std::to_string(s.tokens) : "");
+      if (s.name.find('/') == std::string::npos && s.name.find('[') == std::string::npos) out += fmt::format("| {} | {} | {} | {} |\n", plain(s.name), seconds(s.start_ms), seconds(s.end_ms - s.start_ms), s.tokens > 0 ? std::to_string(s.tokens) : "");
   }
   return out;
 }

@@ -33,6 +33,48 @@ std::vector<std::string> texts(const Array& items) {
 
 std::string page_text_of(const std::optional<int>& page) { return page ? "page " + std::to_string(*page) : ""; }
 
+namespace {
+
+constexpr size_t kKeyFindingsMax = 6;
+
+// The first statements of the report that rest on figures, then the others; what is key is not said twice.
+void take_key_findings(ReportView* view) {
+  for (const bool with_figures : {true, false})
+    for (ViewSection& s : view->sections)
+      for (auto c = s.claims.begin(); c != s.claims.end();) {
+        if (view->key_findings.size() < kKeyFindingsMax && c->with_figures == with_figures) {
+          view->key_findings.push_back(std::move(*c));
+          c = s.claims.erase(c);
+        } else {
+          ++c;
+        }
+      }
+  std::erase_if(view->sections, [](const ViewSection& s) { return s.claims.empty(); });
+}
+
+// One line a subject: "Which risks does the company name? (Walmart, Costco)".
+std::vector<ReportView::Note> missing_by_subject(const Array& missing) {
+  std::vector<std::pair<std::string, std::string>> order;
+  std::vector<ReportView::Note> out;
+  for (const Value& m : missing) {
+    const std::string key = m.string_or("subject", "") + "\n" + m.string_or("note", "");
+    const std::string company = m.string_or("company", "");
+    auto at = std::find_if(order.begin(), order.end(), [&](const auto& o) { return o.first == key; });
+    if (at != order.end()) {
+      if (!company.empty()) at->second += (at->second.empty() ? "" : ", ") + company;
+      continue;
+    }
+    order.emplace_back(key, company);
+  }
+  for (const auto& [key, companies] : order) {
+    const size_t cut = key.find('\n');
+    out.push_back({(companies.empty() ? "" : companies + ": ") + key.substr(0, cut), {key.substr(cut + 1)}});
+  }
+  return out;
+}
+
+}  // namespace
+
 ReportView view_of(const Value& report, const Value* run) {
   ReportView view;
   view.title = report.string_or("title", "Report");
@@ -48,7 +90,7 @@ ReportView view_of(const Value& report, const Value* run) {
     view.sources.push_back(std::move(source));
   }
   for (const Value& c : list(report, "claims")) {
-    ViewClaim claim{c.string_or("id", ""), c.string_or("text", ""), c.string_or("company", ""), {}};
+    ViewClaim claim{c.string_or("id", ""), c.string_or("text", ""), c.string_or("company", ""), {}, !list(c, "figures").empty()};
     for (const Value& cite : list(c, "cites"))
       for (const ViewSource& s : view.sources)
         if (s.doc == cite.string_or("doc", "") && s.page == page_of(cite) && s.quote == cite.string_or("quote", "") &&
@@ -60,12 +102,7 @@ ReportView view_of(const Value& report, const Value* run) {
     if (section == view.sections.end()) section = view.sections.insert(view.sections.end(), ViewSection{heading, {}});
     section->claims.push_back(std::move(claim));
   }
-  size_t n_claims = 0;
-  for (const ViewSection& s : view.sections) n_claims += s.claims.size();
-  // A short report needs no summary of itself.
-  for (size_t round = 0; n_claims > 5 && round < 5 && view.key_findings.size() < 5; ++round)
-    for (const ViewSection& s : view.sections)
-      if (round < s.claims.size() && view.key_findings.size() < 5) view.key_findings.push_back(s.claims[round]);
+  take_key_findings(&view);
   if (const Value* table = report.find("table"); table != nullptr && table->is_object()) {
     view.table_title = table->string_or("title", "");
     view.columns = texts(list(*table, "columns"));
@@ -74,10 +111,7 @@ ReportView view_of(const Value& report, const Value* run) {
   }
   for (const Value& c : list(report, "charts")) view.charts.push_back({c.string_or("title", ""), c.string_or("svg", ""), c.string_or("source", "")});
   for (const Value& d : list(report, "dropped")) view.dropped.push_back({d.string_or("text", ""), texts(list(d, "reasons"))});
-  for (const Value& m : list(report, "missing")) {
-    const std::string company = m.string_or("company", "");
-    view.missing.push_back({(company.empty() ? "" : company + ": ") + m.string_or("subject", ""), {m.string_or("note", "")}});
-  }
+  view.missing = missing_by_subject(list(report, "missing"));
   if (const Value* verdict = report.find("verdict"); verdict != nullptr && verdict->is_object()) {
     view.has_verdict = true;
     const Value* ok = verdict->find("ok");

@@ -59,7 +59,8 @@ const Value& report_definitions() {
 "ReportChart": {"type": "object", "additionalProperties": false, "required": ["title", "svg", "source"], "properties": {
   "title": {"type": "string"}, "svg": {"type": "string"}, "source": {"type": "string"}}},
 "ReportSource": {"type": "object", "additionalProperties": false, "required": ["n", "doc", "page", "quote"], "properties": {
-  "n": {"type": "integer", "minimum": 1}, "doc": {"type": "string"}, "page": {"$ref": "#/$defs/Page"}, "quote": {"type": "string"}}},
+  "n": {"type": "integer", "minimum": 1}, "doc": {"type": "string"}, "title": {"type": "string"}, "page": {"$ref": "#/$defs/Page"},
+  "quote": {"type": "string"}}},
 "DroppedClaim": {"type": "object", "additionalProperties": false, "required": ["id", "text", "reasons"], "properties": {
   "id": {"type": "string"}, "text": {"type": "string"}, "reasons": {"type": "array", "items": {"type": "string"}}}},
 "MissingFinding": {"type": "object", "additionalProperties": false, "required": ["id", "company", "subject", "note"], "properties": {

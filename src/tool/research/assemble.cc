@@ -1,5 +1,6 @@
 // A report from findings and sentences; the verdict on it; and what is left when failing claims are dropped.
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "tool/chart.h"
@@ -29,7 +30,7 @@ std::string join(const Array& items, const std::string& separator) {
 std::string doc_and_page(const Value& at) {
   const Value* page = at.find("page");
   bool paged = page != nullptr && page->is_number();
-  return text(at, "doc") + (paged ? ", p. " + page->as_number().text : "");
+  return document_title(text(at, "doc"), text(at, "company")) + (paged ? ", p. " + page->as_number().text : "");
 }
 
 Value claim_of(const Value& finding, const std::string& sentence) {
@@ -54,6 +55,7 @@ Array number_sources(const Array& claims) {
       if (there) continue;
       out.push_back(Value::object({{"n", static_cast<int64_t>(out.size() + 1)},
                                    {"doc", *cite.find("doc")},
+                                   {"title", document_title(text(cite, "doc"), text(claim, "company"))},
                                    {"page", *cite.find("page")},
                                    {"quote", *cite.find("quote")}}));
     }
@@ -78,11 +80,18 @@ BySubject figures_by_subject(const Array& items) {
 std::string cell(const Value& finding) {
   const Value& now = list(finding, "figures")[0];
   std::string out = format_amount(text(now, "value"), text(now, "unit"));
-  if (!list(finding, "computed").empty()) {
-    std::string change = text(list(finding, "computed")[0], "value");
-    out += " (" + std::string(change[0] == '-' ? "" : "+") + change + "%)";
+  for (const Value& c : list(finding, "computed")) {
+    bool points = text(c, "op") == "difference" && text(c, "unit") == "percentage points";
+    if (text(c, "op") != "pct_change" && !points) continue;
+    std::string change = text(c, "value");
+    out += " (" + std::string(change[0] == '-' ? "\xE2\x88\x92" + change.substr(1) : "+" + change) + (points ? " points)" : "%)");
+    break;
   }
-  return out + ", " + text(now, "label") + ", " + text(now, "period");
+  std::string period = text(now, "period");
+  if (period.starts_with("the ")) period.erase(0, 4);
+  std::string label = label_in_sentence(text(now, "label"), text(finding, "company"));
+  bool same = words(label, false) == words(text(finding, "section"), false);
+  return out + "\n" + (same ? "" : label + ", ") + period;
 }
 
 Value table_of(const Array& companies, const BySubject& subjects) {
@@ -96,7 +105,7 @@ Value table_of(const Array& companies, const BySubject& subjects) {
     }
     rows.push_back(std::move(row));
   }
-  return Value::object({{"title", "Comparison (change on the year before in brackets)"},
+  return Value::object({{"title", "Comparison"},
                         {"columns", std::move(columns)},
                         {"rows", std::move(rows)}});
 }
@@ -123,13 +132,14 @@ Result<Array> charts_of(const Array& companies, const BySubject& subjects) {
       same_unit = same_unit && text(figures[0], "unit") == unit;
       n_periods = std::min(n_periods, figures.size());
       rows.emplace_back(c.as_string(), &figures);
-      sources += (sources.empty() ? "" : "; ") + doc_and_page(figures[0]);
+      std::string from = doc_and_page(figures[0]);
+      if (sources.find(from) == std::string::npos) sources += (sources.empty() ? "" : "; ") + from;
     }
     if (rows.size() < 2 || !same_unit || out.size() == 4) continue;
     Chart chart;
     chart.title = subject;
     chart.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(chart.title[0])));
-    chart.y_label = unit == "%" ? "percent" : unit;
+    chart.y_label = unit == "%" ? "percent" : unit == "USD" ? "US dollars" : unit;
     chart.unit = unit;
     chart.source = sources;
     if (n_periods >= 3) {
@@ -172,6 +182,30 @@ std::string previous_text(const Value* previous, const std::string& id) {
 
 }  // namespace
 
+std::string document_title(const std::string& doc, const std::string& company) {
+  auto squashed = [](const std::string& t) {
+    std::string out;
+    for (char c : t) {
+      if (std::isalnum(static_cast<unsigned char>(c))) out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return out;
+  };
+  std::string out;
+  for (size_t at = 0; at <= doc.size();) {
+    size_t end = std::min(doc.find('_', at), doc.size());
+    std::string part = doc.substr(at, end - at);
+    at = end + 1;
+    bool shouted = part.size() > 3 && std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isupper(c); });
+    bool name = !company.empty() && squashed(part) == squashed(company);
+    if (name) part = company;
+    else if (shouted) std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (part == "10K" || part == "10Q") part.insert(2, "-");
+    if (out.empty() && !part.empty()) part[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(part[0])));
+    if (!part.empty()) out += (out.empty() ? "" : " ") + part;
+  }
+  return out;
+}
+
 Result<Value> assemble_report(const Value& input) {
   const Value& brief = *input.find("brief");
   const Array& findings = list(input, "findings");
@@ -193,7 +227,10 @@ Result<Value> assemble_report(const Value& input) {
   BySubject subjects = figures_by_subject(findings);
   CONSORT_ASSIGN(Array charts, charts_of(companies, subjects));
   std::string audience = text(brief, "audience");
-  std::string subtitle = join(companies, ", ") + (audience.empty() ? "" : ". For: " + audience);
+  if (audience.size() > 1 && std::islower(static_cast<unsigned char>(audience[1]))) {
+    audience[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(audience[0])));
+  }
+  std::string subtitle = join(companies, ", ") + (audience.empty() ? "" : " \xC2\xB7 for " + audience);
   return Value::object({{"title", text(brief, "topic")},
                         {"subtitle", subtitle},
                         {"claims", claims},

@@ -31,12 +31,17 @@ const Value* chosen(const Value& input) {
   return &items[0];
 }
 
+std::string heading(std::string subject) {
+  if (!subject.empty()) subject[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(subject[0])));
+  return subject;
+}
+
 Value missing(const Value& task, const std::string& note) {
   return Value::object({{"id", *task.find("id")},
                         {"kind", "missing"},
                         {"company", *task.find("company")},
                         {"subject", *task.find("subject")},
-                        {"section", *task.find("subject")},
+                        {"section", heading(text(task, "subject"))},
                         {"figures", Array{}},
                         {"computed", Array{}},
                         {"cites", Array{}},
@@ -247,7 +252,7 @@ Result<Value> figure_finding(const Value& input, const Value& item, const Value&
                         {"kind", "figure"},
                         {"company", *task.find("company")},
                         {"subject", *task.find("subject")},
-                        {"section", *task.find("subject")},
+                        {"section", heading(text(task, "subject"))},
                         {"figures", std::move(figures)},
                         {"computed", std::move(computed)},
                         {"cites", std::move(cites)},
@@ -270,7 +275,7 @@ Result<Value> make_finding(const Value& input, const PageText& page_text) {
                         {"kind", "text"},
                         {"company", *task.find("company")},
                         {"subject", *task.find("subject")},
-                        {"section", *task.find("subject")},
+                        {"section", heading(text(task, "subject"))},
                         {"figures", Array{}},
                         {"computed", Array{}},
                         {"cites", Array{key}},

@@ -19,6 +19,8 @@ namespace {
 constexpr size_t kOptionsMax = 6;
 constexpr double kFitMin = 0.5;        // A row whose label and section share less with the words asked for is none.
 constexpr double kFitCertain = 0.85;   // Good enough to answer a question that may also be answered by a text.
+constexpr double kUnpagedCost = 0.15;  // A page of a filing is the better source than a note or a wiki page.
+constexpr double kForecastCost = 0.4;  // What is expected is not what was.
 constexpr double kScoreGapMax = 0.12;  // The model chooses among rows that the rules cannot tell apart.
 constexpr double kSentenceOverlapMin = 0.6;  // Of the question's content words.
 constexpr size_t kManyWords = 4;             // Of so many telling words one may be missing.
@@ -47,8 +49,20 @@ std::string lower(std::string t) {
   return t;
 }
 
+std::vector<std::string> telling_words(const std::string& question);
+
+// Words that name something narrower than a statement's line and stand neither in the label nor above it.
+double missing_cost(const std::string& metric, const std::string& label, const std::string& section) {
+  double cost = 0;
+  for (const std::string& w : telling_words(metric)) {
+    if (overlap(w, label + " " + section) == 0) cost += 0.3;
+  }
+  return std::min(cost, 0.6);
+}
+
 // How well the row's label (and, for less, its section) says what is asked for: 0 to 1.2.
-double label_fit(const std::string& metric, const std::string& label, const std::string& section) {
+double label_fit(const std::string& metric, const std::string& printed, const std::string& section) {
+  std::string label = lower(printed).starts_with("total ") && words(printed, false).size() > 2 ? printed.substr(6) : printed;
   if (words(metric, false) == words(label, false)) return 1.2;
   if (const memory::RowName* line = memory::row_name_of(metric); line != nullptr) {
     int rank = memory::synonym_rank(*line, label);
@@ -57,7 +71,7 @@ double label_fit(const std::string& metric, const std::string& label, const std:
   double covered = std::max(overlap(metric, label), 0.85 * overlap(metric, label + " " + section));
   double used = std::max(overlap(label, metric), 0.9 * overlap(label, metric + " " + section));
   if (overlap(metric, label) == 0) return 0;  // The section alone names no row.
-  return 0.5 * covered + 0.5 * used;
+  return 0.5 * covered + 0.5 * used - missing_cost(metric, label, section);
 }
 
 // A row in another unit than the words ask for is another row.
@@ -67,7 +81,7 @@ double unit_fit(const Wanted& wanted, const std::string& metric, const std::stri
   if (unit.find('/') != std::string::npos) return per_share ? 0.1 : -0.4;
   if (wanted.percent) return unit == "%" ? 0.25 : -0.1;
   if (wanted.count) return unit.starts_with("USD") || unit == "%" ? -0.4 : 0.15;
-  if (money && unit == "%") return -0.4;
+  if (unit == "%") return money ? -0.4 : -0.2;
   if (mentions(lower(label), {"per share", "% of", "percent"})) return -0.3;
   return 0;
 }
@@ -115,7 +129,10 @@ std::vector<RankedRow> rank_rows(const Wanted& wanted, const std::string& metric
     last_row = key;
     double fit = label_fit(metric, label, text(row, "section"));
     if (fit < kFitMin) continue;
+    const Value* page = row.find("page");
     double score = fit + unit_fit(wanted, metric, label, text(row, "unit")) + period_fit(wanted, row, oldest, newest) - 0.01 * rank;
+    if (page == nullptr || !page->is_number()) score -= kUnpagedCost;
+    if (mentions(lower(text(row, "section") + " " + label + " " + text(row, "column_label")), {"guidance", "outlook", "forecast", "expected"})) score -= kForecastCost;
     ranked.push_back({score, fit, &row});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const RankedRow& a, const RankedRow& b) { return a.score > b.score; });
@@ -128,15 +145,11 @@ Array figure_options(const Wanted& wanted, const std::string& metric, const Valu
   std::vector<std::string> seen;
   for (const RankedRow& r : ranked) {
     const Value& row = *r.row;
-    std::string key = text(row, "label") + "/" + text(row, "period_end") + "/" + text(row, "period_kind") + "/" + text(row, "as_printed");
+    // The better ranked of two equal labels: which statement comes first is no question for the model.
+    std::string key = lower(text(row, "label"));
     if (items.size() == kOptionsMax || r.score < ranked[0].score - kScoreGapMax) break;
     if (r.fit < fit_min || std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
-    // The same row in another of its periods is no other candidate.
-    const Value* table = row.find("table_id");
-    std::string series = place(row) + "/" + text(row, "label") + "/" + (table == nullptr ? "" : contract::to_json(*table));
-    if (std::find(seen.begin(), seen.end(), series) != seen.end()) continue;
     seen.push_back(key);
-    seen.push_back(series);
     std::string shown = text(row, "label") + " | " + format_period(text(row, "period_end"), text(row, "period_kind"), text(row, "column_label")) + ": " +
                         text(row, "as_printed") + " | " + place(row);
     items.push_back(Value::object({{"n", letter(items.size())}, {"text", cut_utf8(shown, 180)}, {"key", Value::object({{"figure_id", *row.find("figure_id")}})}}));

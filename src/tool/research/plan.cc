@@ -1,6 +1,7 @@
 // Menu and check of a research plan.
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "tool/research/research.h"
 #include "tool/research/text.h"
@@ -20,11 +21,10 @@ struct Subject {
   const char* asked_by;
 };
 constexpr Subject kSubjects[] = {
-    {"total revenues", "revenue revenues sales growth grow fast large size"},
-    {"net sales", "sales revenue growth grow retail product"},
-    {"operating income", "operating income profit profitability margin develop"},
+    {"revenue", "revenue revenues sales growth grow fast large size retail product"},
+    {"operating income", "operating income profit profits profitability margin develop"},
     {"net income", "net income profit profitability earnings"},
-    {"gross profit", "gross profit margin profitability price prices pricing"},
+    {"gross profit", "gross profit margin price prices pricing"},
     {"membership fees", "membership memberships member members renew renewal fee"},
     {"advertising expense", "advertising marketing media spending advertise"},
     {"marketing and sales expense", "marketing sales spending spend share"},
@@ -36,14 +36,16 @@ constexpr Subject kSubjects[] = {
     {"third-party seller services", "seller sellers third party marketplace"},
     {"gross merchandise volume", "merchandise volume marketplace seller sellers"},
     {"active buyers", "buyers active customers marketplace"},
-    {"net cash provided by operating activities", "cash flow operating"},
+    {"operating cash flow", "cash flow"},
     {"total assets", "assets balance size"},
 };
 
+// Of the brief's words the share that ask for the subject, and of the subject's words the share in the brief.
 double relevance(const Subject& subject, const std::string& brief) {
-  return overlap(brief, std::string(subject.name) + " " + subject.asked_by) +
-         overlap(subject.name, brief);
+  return overlap(brief, std::string(subject.name) + " " + subject.asked_by) + 0.5 * overlap(subject.name, brief);
 }
+
+constexpr size_t kFiguresAlways = 3;
 
 bool same(const std::string& a, const std::string& b) { return words(a, false) == words(b, false); }
 
@@ -63,18 +65,18 @@ Value task(size_t n, const std::string& tool, const std::string& company, const 
 
 Result<Value> plan_menu(const Value& input) {
   const Value& brief = *input.find("brief");
-  std::string all = text(brief, "topic");
-  for (const Value& q : list(brief, "questions")) all += " " + q.as_string();
+  std::string topic = text(brief, "topic"), questions_text;
+  for (const Value& q : list(brief, "questions")) questions_text += " " + q.as_string();
+  // The topic says what is compared; questions are asked as they stand, and only hint at figures.
   std::vector<std::pair<double, const Subject*>> ranked;
-  for (const Subject& s : kSubjects) ranked.emplace_back(relevance(s, all), &s);
+  for (const Subject& s : kSubjects) ranked.emplace_back(relevance(s, topic) + 0.5 * relevance(s, questions_text), &s);
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   Array subjects;
   for (const auto& [score, subject] : ranked) {
-    if (subjects.size() < 3 || (score > 0.2 && subjects.size() < 7)) subjects.push_back(subject->name);
+    if (subjects.size() < 3 || (score > 0.6 * ranked[0].first && subjects.size() < 5)) subjects.push_back(subject->name);
   }
   Array questions;
   for (const Value& q : list(brief, "questions")) questions.push_back(q);
-  if (questions.empty()) questions.push_back(text(brief, "topic"));
   Array menu = subjects;
   menu.insert(menu.end(), questions.begin(), questions.end());
   return Value::object({{"subjects", std::move(menu)},
@@ -126,6 +128,8 @@ Result<Value> check_plan(const Value& input) {
   }
   // A figure of one company alone cannot be compared; a question of the brief must be asked everywhere.
   std::vector<std::string> subjects;
+  // What fits the topic best is always looked up, and comes first.
+  for (size_t i = 0; i < kFiguresAlways && i < list(menu, "figures").size(); ++i) subjects.push_back(list(menu, "figures")[i].as_string());
   for (const Wanted& w : wanted) {
     if (w.tool == "figures" && std::find(subjects.begin(), subjects.end(), w.subject) == subjects.end()) {
       subjects.push_back(w.subject);
@@ -143,8 +147,15 @@ Result<Value> check_plan(const Value& input) {
     for (const Value& c : companies) covered += add({"search", c.as_string(), q.as_string(), "coverage"});
   }
   if (covered > 0) notes.push_back(std::to_string(covered) + " tasks added so that every company and question is covered");
+  auto place = [&](const Wanted& w) {
+    size_t subject = static_cast<size_t>(std::find(subjects.begin(), subjects.end(), w.subject) - subjects.begin());
+    size_t company = static_cast<size_t>(std::find_if(companies.begin(), companies.end(), [&](const Value& c) { return c.as_string() == w.company; }) - companies.begin());
+    const Array& questions = list(menu, "questions");
+    size_t question = static_cast<size_t>(std::find_if(questions.begin(), questions.end(), [&](const Value& q) { return q.as_string() == w.subject; }) - questions.begin());
+    return std::make_tuple(w.tool != "figures", subject, question, company);
+  };
   std::stable_sort(wanted.begin(), wanted.end(),
-                   [](const Wanted& a, const Wanted& b) { return (a.tool == "figures") > (b.tool == "figures"); });
+                   [&](const Wanted& a, const Wanted& b) { return place(a) < place(b); });
   Array tasks;
   double total = 0;
   for (const Wanted& w : wanted) {

@@ -22,7 +22,7 @@ using PageText = std::function<Result<std::string>(const std::string& doc, std::
 // brief's own questions. What the planner may name.
 Result<contract::Value> plan_menu(const contract::Value& input);
 
-// {brief, menu, plan, costs?} -> {tasks, cost_ms, notes}: duplicates and unknown names removed, every
+// {brief, menu, plan, costs?} -> {tasks, cost_ms, notes}: duplicates and unknown names removed, the best figures added, every
 // figure asked for all companies (or it cannot be compared), every question asked of every company,
 // ids and costs assigned. At most kTasksMax tasks; what had to go is named in notes.
 Result<contract::Value> check_plan(const contract::Value& input);
@@ -60,6 +60,11 @@ std::string format_amount(const std::string& decimal, const std::string& unit);
 // "the fiscal year ended January 31, 2023"; falls back to the column's header.
 std::string format_period(const std::string& period_end, const std::string& period_kind,
                           const std::string& column_label);
+// "Total revenues" -> "total revenues", "NET INCOME ATTRIBUTABLE TO COSTCO" -> "net income attributable to Costco", but
+// "R&D expense" and "GMV" stay.
+std::string label_in_sentence(std::string label, const std::string& company);
+// "WALMART_2023_10K" of Walmart -> "Walmart 2023 10-K": a document's file name, for people.
+std::string document_title(const std::string& doc, const std::string& company);
 // `text` with every character that means something in a pattern escaped.
 std::string escape_pattern(const std::string& text);
 

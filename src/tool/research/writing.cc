@@ -8,6 +8,7 @@
 #include <cctype>
 #include <set>
 
+#include "memory/row_names.h"
 #include "tool/rational.h"
 #include "tool/research/research.h"
 #include "tool/research/text.h"
@@ -30,22 +31,11 @@ std::string lower(std::string text) {
   return text;
 }
 
-// "Total revenues" -> "total revenues", "NET INCOME ATTRIBUTABLE TO COSTCO" -> "net income attributable to
-// Costco", but "R&D expense" and "GMV" stay.
-std::string in_sentence(std::string label, const std::string& company) {
-  while (!label.empty() && (label.back() == ':' || std::isdigit(static_cast<unsigned char>(label.back())))) label.pop_back();
-  bool shouted = label.size() > 5 && label.find(' ') != std::string::npos &&
-                 std::none_of(label.begin(), label.end(), [](unsigned char c) { return std::islower(c); });
-  if (shouted) {
-    label = lower(label);
-    for (size_t at = 0; (at = label.find(lower(company), at)) != std::string::npos; at += company.size()) {
-      label.replace(at, company.size(), company);
-    }
-  } else if (label.size() > 1 && std::isupper(static_cast<unsigned char>(label[0])) &&
-             std::islower(static_cast<unsigned char>(label[1]))) {
-    label[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(label[0])));
+const Value* computed_by(const Array& computed, std::string_view op) {
+  for (const Value& c : computed) {
+    if (text(c, "op") == op) return &c;
   }
-  return label;
+  return nullptr;
 }
 
 // "In the fiscal year ended January 31, 2023, Walmart's net sales rose by 6.7% to $605.9 billion." One period a
@@ -57,9 +47,16 @@ std::string figure_frame(const Value& finding) {
   std::string when = period.substr(0, 6) == "as of " ? "A" + period.substr(1) : "(In|For) " + period;
   std::string company = text(finding, "company");
   std::string head = "^" + when + ", " +
-                     escape_pattern(possessive(company) + " " + in_sentence(text(now, "label"), company));
+                     escape_pattern(possessive(company) + " " + label_in_sentence(text(now, "label"), company));
   std::string amount = escape_pattern(format_amount(text(now, "value"), text(now, "unit"))) + "\\.$";
-  std::string percent = computed.empty() ? "0.0" : text(computed[0], "value");
+  const Value* share = computed_by(computed, "share");
+  if (share != nullptr) {
+    const Value& whole = list(finding, "figures")[static_cast<size_t>(share->find("args")->as_array()[1].as_number().as_int64().value_or(0))];
+    return head + " (were|was|came to|amounted to) " + escape_pattern(format_amount(text(now, "value"), text(now, "unit")) + ", " + text(*share, "value") + "% of " +
+                                                                      label_in_sentence(text(whole, "label"), company) + " of " + format_amount(text(whole, "value"), text(whole, "unit"))) + "\\.$";
+  }
+  const Value* change = computed_by(computed, "pct_change");
+  std::string percent = change == nullptr ? "0.0" : text(*change, "value");
   if (percent == "0.0") return head + " (were|was|came to|reached|amounted to|stood at) " + amount;
   bool down = percent[0] == '-';
   return head + (down ? " (fell|declined|decreased) by " : " (rose|grew|increased) by ") +
@@ -71,7 +68,7 @@ std::string figure_frame(const Value& finding) {
 std::string text_frame(const Value& finding) {
   const std::string& quote = list(finding, "cites")[0].find("quote")->as_string();
   std::string company = escape_pattern(text(finding, "company"));
-  return "^" + company + ": (the source|the document) (says|states|notes|reports), \xE2\x80\x9C" + escape_pattern(quote) +
+  return "^" + company + ": the source (says|states|notes|reports), \xE2\x80\x9C" + escape_pattern(quote) +
          "\xE2\x80\x9D$";
 }
 
@@ -84,6 +81,25 @@ const Value* claim_of(const Value* report, const std::string& id) {
 }
 
 }  // namespace
+
+std::string label_in_sentence(std::string label, const std::string& company) {
+  while (!label.empty() && (label.back() == ':' || std::isdigit(static_cast<unsigned char>(label.back())))) label.pop_back();
+  size_t blank = label.find(' ');
+  bool title_case = blank != std::string::npos && blank + 1 < label.size() && std::isupper(static_cast<unsigned char>(label[blank + 1])) != 0 &&
+                    memory::row_name_of(label) == nullptr;
+  bool shouted = label.size() > 5 && label.find(' ') != std::string::npos &&
+                 std::none_of(label.begin(), label.end(), [](unsigned char c) { return std::islower(c); });
+  if (shouted) {
+    label = lower(label);
+    for (size_t at = 0; (at = label.find(lower(company), at)) != std::string::npos; at += company.size()) {
+      label.replace(at, company.size(), company);
+    }
+  } else if (!title_case && label.substr(0, company.size()) != company && label.size() > 1 && std::isupper(static_cast<unsigned char>(label[0])) &&
+             std::islower(static_cast<unsigned char>(label[1]))) {
+    label[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(label[0])));
+  }
+  return label;
+}
 
 std::string escape_pattern(const std::string& text) {
   std::string out;
