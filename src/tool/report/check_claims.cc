@@ -117,6 +117,9 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   for (const Directed& d : w.directions)
     if (after && d.begin >= n.end && d.begin <= n.end + 2) context.direction = d.direction;
   context.change_cue = context.direction != 0;
+  // "rose from $10 million": the direction is that of the other amount.
+  const bool start = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
+  if (start && n.unit != NumeralUnit::percent && n.unit != NumeralUnit::points) context.direction = 0;
   auto says = [&](std::string_view part) { return lowered.find(part) != std::string::npos; };
   context.difference_cue = says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
                            says(" by ") || says("above") || says("below") || says("lead") || says("higher") || says("lower") || says("increase of") ||

@@ -80,11 +80,21 @@ int sign_of_order(const NumeralContext& context, const Evidence& a, const Eviden
   return at(a) < at(b) ? 1 : at(a) > at(b) ? -1 : 0;
 }
 
+// A row of what was paid out, which statements print in brackets: "Repurchases of common stock (3,143) (7,055)". It fell
+// when less was paid. Results and balances that can be negative are no such rows.
+bool is_outflow(const Printed& a, const Printed& b, const std::vector<Evidence>& all) {
+  if (a.value.sign() >= 0 || b.value.sign() >= 0) return false;
+  const std::string label = lower_ascii(evidence_of(a, all).label);
+  for (const std::string_view word : {"income", "loss", "earnings", "profit", "result", "net cash", "change", "deficit", "effect", "decrease", "increase", "margin"})
+    if (label.find(word) != std::string::npos) return false;
+  return !label.empty();
+}
+
 // The row of `p` moved up (+1) or down (-1) into its period; 0 when it cannot be told.
-int movement(const Printed& p, const std::vector<const Printed*>& figures) {
+int movement(const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
   for (const Printed* q : figures) {
     if (q->citation == p.citation && q->group == p.group && q->scale == p.scale && q->unit == p.unit && q->period.year != 0 && precedes(*q, p))
-      return p.value.compare(q->value);
+      return is_outflow(*q, p, all) ? q->value.compare(p.value) : p.value.compare(q->value);
   }
   return 0;
 }
@@ -108,7 +118,7 @@ void match_printed(const Numeral& said, const NumeralContext& context, const std
       const int printed = p->value.sign() < 0 ? -1 : p->direction;
       if (printed != 0 && printed != context.direction) kind = MatchKind::sign;
     } else if (!is_change) {
-      const int moved = movement(*p, figures);
+      const int moved = movement(*p, figures, evidence);
       if (context.direction != 0 && context.change_cue && moved != 0 && moved != context.direction) kind = MatchKind::sign;
       if (context.direction != 0 && context.change_cue && moved == 0 && p->direction != 0 && p->direction != context.direction) kind = MatchKind::sign;
       const std::string label = lower_ascii(evidence_of(*p, evidence).label);
@@ -139,7 +149,9 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
       const bool known = a.period.year != 0 && b.period.year != 0;
       const bool order = known ? precedes(a, b) : one_row && precedes(a, b);
       if (order) {
-        const Rational change = minus(b.value, a.value).times(Rational(100)).value_or(Rational()).over(a.value.magnitude()).value_or(Rational());
+        const bool outflow = is_outflow(a, b, evidence);
+        const Rational moved = outflow ? minus(a.value, b.value) : minus(b.value, a.value);
+        const Rational change = moved.times(Rational(100)).value_or(Rational()).over(a.value.magnitude()).value_or(Rational());
         judge("change", change, period_fits(context, b, evidence), context.direction == 0 || change.sign() == 0 || change.sign() == context.direction || !known);
       }
     }
