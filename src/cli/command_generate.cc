@@ -1,7 +1,9 @@
-// generate, embed, and bench: the engine by itself.
+// generate, perplexity, embed, and bench: the engine by itself.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
+#include <thread>
 
 #include "cli/commands.h"
 #include "cli/contract_file.h"
@@ -17,12 +19,12 @@ namespace {
 using contract::Value;
 
 struct Options {
-  std::string model, adapter, schema, prompt, system, text;
-  std::vector<std::string> stop;
-  int max_tokens = 256, top_k = 40, n_threads = 0, repetitions = 5;
+  std::string model, schema, prompt, prompt_file, system, text;
+  std::vector<std::string> stop, adapters;
+  int max_tokens = 256, top_k = 40, n_threads = 0, repetitions = 5, window = 0;
   double temperature = 0;
   uint64_t seed = 0;
-  bool batch = false;
+  bool batch = false, raw = false, no_speculation = false;
 };
 
 struct Loaded {
@@ -40,54 +42,129 @@ Result<Loaded> load(Context& context, const std::string& model) {
   return out;
 }
 
-Value usage_value(const engine::Generation& g) {
-  return Value::object({{"prompt_tokens", g.prompt_tokens},
-                        {"cached_tokens", g.cached_tokens},
-                        {"output_tokens", g.tokens.size()},
-                        {"prefill_ms", g.prefill_ms},
-                        {"decode_ms", g.decode_ms},
-                        {"first_token_ms", g.first_token_ms}});
+Value generation_value(const engine::Generation& g) {
+  contract::Array tokens;
+  for (const int32_t t : g.tokens) tokens.push_back(t);
+  Value out =
+      Value::object({{"text", g.text},
+                     {"tokens", std::move(tokens)},
+                     {"finish", g.finish == engine::FinishReason::stop ? "stop" : "length"},
+                     {"usage", Value::object({{"prompt_tokens", g.prompt_tokens},
+                                              {"cached_tokens", g.cached_tokens},
+                                              {"output_tokens", g.tokens.size()},
+                                              {"forced_tokens", g.forced_tokens},
+                                              {"drafted_tokens", g.drafted_tokens},
+                                              {"accepted_tokens", g.accepted_tokens},
+                                              {"steps", g.steps},
+                                              {"prefill_ms", g.prefill_ms},
+                                              {"decode_ms", g.decode_ms},
+                                              {"first_token_ms", g.first_token_ms}})}});
+  if (g.logits_digest) out.get_object()->set("logits_sha256", g.logits_digest->hex());
+  return out;
 }
 
+Result<std::string> prompt_of(const Options& o) {
+  if (!o.prompt_file.empty()) return read_text(o.prompt_file);
+  if (!o.prompt.empty() && o.prompt != "-") return o.prompt;
+  return read_text("-");
+}
+
+// One answer for each adapter, all written together; one without, when none is named.
 Result<int> generate(Context& context, const Options& o) {
   engine::GenerateRequest request;
   if (!o.schema.empty()) {
     CONSORT_ASSIGN(request.schema, load_schema(o.schema));
   }
-  std::string prompt = o.prompt;
-  if (prompt.empty() || prompt == "-") {
-    CONSORT_ASSIGN(prompt, read_text("-"));
-  }
+  CONSORT_ASSIGN(const std::string prompt, prompt_of(o));
   if (prompt.empty())
-    return fail(usage("there is no prompt").to_fix("give --prompt TEXT, or text on stdin"));
+    return fail(usage("there is no prompt")
+                    .to_fix("give --prompt TEXT, --prompt-file FILE, or text on stdin"));
   CONSORT_ASSIGN(Loaded loaded, load(context, o.model));
   request.model = loaded.info.name;
-  if (!o.adapter.empty()) {
-    CONSORT_ASSIGN(engine::AdapterInfo adapter,
-                   loaded.engine->load_adapter("adapter", loaded.info.name, o.adapter));
-    request.adapter = adapter.name;
+  if (o.raw) {
+    request.prompt = prompt;
+  } else {
+    if (!o.system.empty()) request.messages.push_back({"system", o.system});
+    request.messages.push_back({"user", prompt});
   }
-  if (!o.system.empty()) request.messages.push_back({"system", o.system});
-  request.messages.push_back({"user", prompt});
   request.max_tokens = o.max_tokens;
   request.sampling = {static_cast<float>(o.temperature), o.top_k, 1.0f, o.seed};
   request.stop = o.stop;
+  request.speculate = !o.no_speculation;
+  request.digest_logits = context.json;
   request.stop_token = context.stop.get_token();
-  if (!context.json) request.on_text = [](std::string_view text) { print(text); };
-  CONSORT_ASSIGN(engine::Generation g, loaded.engine->generate(request));
-  if (context.json) {
-    print_document(
-        context,
-        Value::object({{"text", g.text},
-                       {"finish", g.finish == engine::FinishReason::stop ? "stop" : "length"},
-                       {"model", loaded.info.name},
-                       {"usage", usage_value(g)}}));
-  } else {
+  if (!context.json && o.adapters.size() < 2) {
+    request.on_text = [](std::string_view text) { print(text); };
+  }
+  std::vector<engine::GenerateRequest> requests;
+  for (size_t i = 0; i < o.adapters.size(); ++i) {
+    CONSORT_ASSIGN(engine::AdapterInfo adapter,
+                   loaded.engine->load_adapter("adapter-" + std::to_string(i + 1),
+                                               loaded.info.name, o.adapters[i]));
+    requests.push_back(request);
+    requests.back().adapter = adapter.name;
+  }
+  if (requests.empty()) requests.push_back(request);
+  std::vector<Result<engine::Generation>> answers(requests.size(), fail(Error()));
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      threads.emplace_back([&, i] { answers[i] = loaded.engine->generate(requests[i]); });
+    }
+  }
+  contract::Array outputs;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    CONSORT_TRY(answers[i]);
+    const engine::Generation& g = *answers[i];
+    if (context.json) {
+      Value value = generation_value(g);
+      if (!o.adapters.empty()) value.get_object()->set("adapter", o.adapters[i]);
+      outputs.push_back(std::move(value));
+      continue;
+    }
+    if (answers.size() > 1) print_line(o.adapters[i] + ":\n" + g.text);
     print_line("");
     say(context,
         fmt::format("{} prompt tokens in {:.0f} ms, {} tokens in {:.0f} ms{}", g.prompt_tokens,
                     g.prefill_ms, g.tokens.size(), g.decode_ms,
                     g.finish == engine::FinishReason::length ? "; stopped at --max-tokens" : ""));
+  }
+  if (!context.json) return kExitOk;
+  Value document = Value::object({});
+  if (outputs.size() == 1) {
+    document = std::move(outputs[0]);
+  } else {
+    document.get_object()->set("outputs", std::move(outputs));
+  }
+  document.get_object()->set("model", loaded.info.name);
+  document.get_object()->set("model_sha256", loaded.info.digest.hex());
+  print_document(context, document);
+  return kExitOk;
+}
+
+Result<int> perplexity(Context& context, const Options& o) {
+  CONSORT_ASSIGN(const std::string text, read_text(o.text));
+  CONSORT_ASSIGN(Loaded loaded, load(context, o.model));
+  std::string adapter;
+  if (!o.adapters.empty()) {
+    CONSORT_ASSIGN(engine::AdapterInfo info,
+                   loaded.engine->load_adapter("adapter", loaded.info.name, o.adapters[0]));
+    adapter = info.name;
+  }
+  CONSORT_ASSIGN(const auto tokens, loaded.engine->tokenize(loaded.info.name, text));
+  CONSORT_ASSIGN(const engine::Perplexity p,
+                 loaded.engine->perplexity(loaded.info.name, adapter, tokens, o.window,
+                                           context.stop.get_token()));
+  const int window = o.window == 0 ? loaded.info.n_ctx : o.window;
+  if (context.json) {
+    print_document(context, Value::object({{"model", loaded.info.name},
+                                           {"tokens", p.n_tokens},
+                                           {"mean_nll", p.mean_nll},
+                                           {"perplexity", std::exp(p.mean_nll)},
+                                           {"window", window}}));
+  } else {
+    print_line(fmt::format("{} tokens, mean negative log-likelihood {:.5f} nats, perplexity {:.3f}",
+                           p.n_tokens, p.mean_nll, std::exp(p.mean_nll)));
   }
   return kExitOk;
 }
@@ -199,9 +276,15 @@ void add_generate(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("generate", "let a model write; with --schema, JSON");
   command->add_option("MODEL", o->model, "a model of 'consort ls models', or a GGUF file")
       ->required();
-  command->add_option("--adapter", o->adapter, "LoRA: GGUF file or PEFT folder");
+  command->add_option("--adapter", o->adapters,
+                      "LoRA: GGUF file or PEFT folder; several: one answer each, written together")
+      ->allow_extra_args(false);
   command->add_option("--schema", o->schema, "the output is one JSON value of this schema");
   command->add_option("--prompt", o->prompt, "the user's message; - or none: stdin");
+  command->add_option("--prompt-file", o->prompt_file, "the user's message, in a file")
+      ->excludes("--prompt");
+  command->add_flag("--raw", o->raw, "the prompt as it is, without the model's chat template");
+  command->add_flag("--no-speculation", o->no_speculation, "do not guess tokens ahead");
   command->add_option("--system", o->system, "the system's message");
   command->add_option("--stop", o->stop, "ends the output before this text")
       ->allow_extra_args(false);
@@ -214,6 +297,20 @@ void add_generate(CLI::App& app, Context& context) {
   command->add_option("--seed", o->seed, "draws other samples");
   command->callback(
       [&context, o] { context.action = [&context, o] { return generate(context, *o); }; });
+}
+
+void add_perplexity(CLI::App& app, Context& context) {
+  auto o = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("perplexity", "how well a model predicts a text");
+  command->add_option("MODEL", o->model, "a model of 'consort ls models', or a GGUF file")
+      ->required();
+  command->add_option("FILE", o->text, "text; - for stdin")->required();
+  command->add_option("--adapter", o->adapters, "LoRA: GGUF file or PEFT folder")
+      ->expected(1);
+  command->add_option("--window", o->window, "tokens read together; 0: the model's context")
+      ->check(CLI::Range(0, 1 << 20));
+  command->callback(
+      [&context, o] { context.action = [&context, o] { return perplexity(context, *o); }; });
 }
 
 void add_embed(CLI::App& app, Context& context) {

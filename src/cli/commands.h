@@ -15,6 +15,7 @@ void add_doctor(CLI::App& app, Context& context);
 void add_ingest(CLI::App& app, Context& context);
 void add_search(CLI::App& app, Context& context);
 void add_generate(CLI::App& app, Context& context);
+void add_perplexity(CLI::App& app, Context& context);
 void add_embed(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);

@@ -81,6 +81,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_replay(app, context);
   add_call(app, context);
   add_generate(app, context);
+  add_perplexity(app, context);
   add_embed(app, context);
   add_bench(app, context);
   add_import(app, context);

@@ -15,11 +15,25 @@ size_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return n;
 }
 
-// Tokens whose keys and values a task needs, at most.
-int tokens_max(const Task& task) {
-  int n = static_cast<int>(task.prompt.size());
-  if (task.kind == Task::Kind::generate) n += task.request->max_tokens;
-  return n;
+// Pages that a task needs at most, those of its prompt among them.
+int pages_max(const Task& task) {
+  const auto n_prompt = static_cast<int>(task.prompt.size());
+  if (task.kind == Task::Kind::generate) return pages_for(n_prompt + task.request->max_tokens);
+  if (task.kind == Task::Kind::adopt) return 1;
+  int n = pages_for(n_prompt);
+  if (task.kind != Task::Kind::score) return n;
+  // The stems of one step with their options, each behind its own last page.
+  int stems = 0, options = 0;
+  for (const Stem& stem : task.stems) {
+    const auto n_stem = static_cast<int>(stem.tokens.size());
+    size_t longest = 0;
+    for (const auto& option : stem.options) longest = std::max(longest, option.size());
+    stems = std::max(stems, n_stem == 0 ? 0 : 1 + pages_for(n_stem));
+    options = std::max(options, (1 + pages_for(static_cast<int>(longest))) *
+                                    std::max(1, kScoreRows / std::max<int>(1, static_cast<int>(longest))));
+  }
+  const int together = std::min<int>(kStemsTogether, static_cast<int>(task.stems.size()));
+  return n + together * stems + options;
 }
 
 }  // namespace
@@ -43,64 +57,23 @@ std::optional<Error> Engine::State::interruption(const Task& task) const {
   return std::nullopt;
 }
 
-// True when the task was taken from the queue (admitted or failed); false when it has to wait.
-bool Engine::State::try_admit(Task& task) {
-  if (std::optional<Error> error = interruption(task)) {
-    task.error = std::move(error);
-    complete(task);
-    return true;
+void Engine::State::ready(LoadedModel& model) {
+  if (model.encoder && !model.encoder_runner) {
+    model.encoder_runner = std::make_unique<model::EncoderRunner>(*model.encoder, pool, kernels);
   }
-  LoadedModel& model = *task.model;
-  Sequence s;
-  s.task = &task;
-  s.admitted = clock.monotonic();
-  if (task.kind == Task::Kind::embed) {
-    if (!model.encoder_runner) {
-      model.encoder_runner = std::make_unique<model::EncoderRunner>(*model.encoder, pool, kernels);
-    }
-    s.order.resize(task.texts.size());
-    std::iota(s.order.begin(), s.order.end(), size_t{0});
-    std::stable_sort(s.order.begin(), s.order.end(), [&](size_t a, size_t b) {
-      return task.texts[a].size() < task.texts[b].size();
-    });
-    task.vectors.resize(task.texts.size());
-    active.push_back(std::move(s));
-    return true;
-  }
-  if (!model.decoder_runner) {
+  if (model.decoder && !model.decoder_runner) {
     model.decoder_runner = std::make_unique<model::DecoderRunner>(*model.decoder, pool, kernels);
-    model.pages = std::make_unique<PagePool>(model.decoder->page_bytes(), budget);
-    model.prefixes = std::make_unique<PrefixTree>(*model.pages);
+    auto pages = std::make_unique<PagePool>(model.decoder->page_bytes(), budget);
+    auto prefixes = std::make_unique<PrefixTree>(*pages);
+    // Read by `stats` on other threads.
+    std::lock_guard lock(mutex);
+    model.pages = std::move(pages);
+    model.prefixes = std::move(prefixes);
   }
-  const uint64_t adapter = task.adapter ? task.adapter->id : 0;
-  // Someone is reading the same beginning just now: wait for his pages instead of computing them
-  // twice.
-  for (const Sequence& other : active) {
-    const Task& t = *other.task;
-    if (t.kind == Task::Kind::embed || t.kind == Task::Kind::logits || other.prompt_read ||
-        other.finished)
-      continue;
-    if (task.kind == Task::Kind::logits || t.model != task.model || t.adapter != task.adapter)
-      continue;
-    if (common_prefix(t.prompt, task.prompt) >= 2 * kPageTokens) return false;
-  }
-  // The last token is always read anew: its logits are wanted.
-  if (task.kind != Task::Kind::logits) {
-    s.pages = model.prefixes->find(adapter, task.prompt, (task.prompt.size() - 1) / kPageTokens);
-  }
-  s.n_past = static_cast<int>(s.pages.size()) * kPageTokens;
-  s.n_reserved = pages_for(tokens_max(task)) - static_cast<int>(s.pages.size());
-  if (task.kind == Task::Kind::score) {
-    // Continuations of one step, each with its own last page of the prompt.
-    size_t longest = 0;
-    for (const auto& c : task.continuations) longest = std::max(longest, c.size());
-    s.n_reserved += std::max(1, kScoreRows / std::max(1, static_cast<int>(longest))) *
-                    (1 + pages_for(static_cast<int>(longest)));
-  }
-  const auto give_back = [&] {
-    for (Page* page : s.pages) model.pages->release(page);
-  };
-  // Room is what is unused in the budget and what could be evicted, less what others were promised.
+}
+
+// Room is what is unused in the budget and what could be evicted, less what others were promised.
+bool Engine::State::make_room(const LoadedModel& model, int n_pages) {
   uint64_t promised = 0;
   for (const Sequence& other : active) {
     if (other.task->model->pages && !other.finished) {
@@ -108,66 +81,120 @@ bool Engine::State::try_admit(Task& task) {
                   other.task->model->pages->page_bytes();
     }
   }
-  const uint64_t wanted = static_cast<uint64_t>(s.n_reserved) * model.pages->page_bytes();
+  const uint64_t page_bytes = model.pages->page_bytes();
+  const uint64_t wanted = static_cast<uint64_t>(n_pages) * page_bytes;
   const auto has_room = [&] {
-    const uint64_t used = budget.used();
-    const uint64_t idle = (model.pages->bytes() / model.pages->page_bytes() -
-                           static_cast<uint64_t>(model.pages->n_in_use())) *
-                          model.pages->page_bytes();
-    return used + promised + wanted <= budget.max() + idle;
+    const uint64_t idle =
+        model.pages->bytes() - static_cast<uint64_t>(model.pages->n_in_use()) * page_bytes;
+    return budget.used() + promised + wanted <= budget.max() + idle;
   };
   while (!has_room()) {
     if (model.prefixes->evict_one()) continue;
-    bool other_idle = false;
-    {
-      std::lock_guard lock(mutex);
-      for (auto& [name, m] : models) {
-        if (m.get() == &model || !m->prefixes) continue;
-        while (m->prefixes->evict_one()) other_idle = true;
-        m->pages->trim();
-      }
+    std::lock_guard lock(mutex);
+    bool found = false;
+    for (auto& [name, m] : models) {
+      if (m.get() == &model || !m->prefixes) continue;
+      while (m->prefixes->evict_one()) found = true;
+      m->pages->trim();
     }
-    if (other_idle && has_room()) break;
-    give_back();
-    const bool alone = std::none_of(active.begin(), active.end(), [](const Sequence& other) {
-      return other.task->kind != Task::Kind::embed;
-    });
-    if (!alone) return false;
-    task.error = budget_spent(budget);
-    complete(task);
-    return true;
+    return found && has_room();
   }
-  s.tokens = task.prompt;
-  for (Page* page : s.pages) s.page_data.push_back(page->bytes.data());
-  if (task.kind == Task::Kind::generate) {
-    task.generation.cached_tokens = s.n_past;
-    s.sampler.emplace(task.request->sampling);
-    if (task.matcher) s.allowed.resize((static_cast<size_t>(model.info.n_vocab) + 63) / 64);
-  }
-  active.push_back(std::move(s));
   return true;
 }
 
+// `taken`: it is active now, or it has failed and has its error.
+Engine::State::Admitted Engine::State::try_admit(Task& task) {
+  LoadedModel& model = *task.model;
+  Sequence s;
+  s.task = &task;
+  s.admitted = clock.monotonic();
+  ready(model);
+  if (task.kind == Task::Kind::embed) {
+    s.order.resize(task.texts.size());
+    std::iota(s.order.begin(), s.order.end(), size_t{0});
+    std::stable_sort(s.order.begin(), s.order.end(), [&](size_t a, size_t b) {
+      return task.texts[a].size() < task.texts[b].size();
+    });
+    task.vectors.resize(task.texts.size());
+    active.push_back(std::move(s));
+    return Admitted::taken;
+  }
+  const bool shares = task.kind != Task::Kind::rows && task.kind != Task::Kind::adopt;
+  // Someone is reading the same beginning just now: wait for his pages instead of computing them
+  // twice.
+  for (const Sequence& other : active) {
+    const Task& t = *other.task;
+    if (!shares || t.kind == Task::Kind::embed || t.kind == Task::Kind::rows ||
+        t.kind == Task::Kind::adopt || other.prompt_read || other.finished ||
+        t.model != task.model)
+      continue;
+    size_t common = common_prefix(t.prompt, task.prompt);
+    if (t.adapter != task.adapter || (task.adapter && t.from != task.from)) {
+      if (t.adapter) common = std::min(common, static_cast<size_t>(t.from));
+      if (task.adapter) common = std::min(common, static_cast<size_t>(task.from));
+    }
+    if (common >= 2 * kPageTokens) return Admitted::waits;
+  }
+  // The last token is always read anew: its logits are wanted.
+  if (shares) {
+    const size_t last = task.kind == Task::Kind::keep ? 0 : 1;
+    s.pages = model.prefixes->find(task.acting(), task.prompt,
+                                   (task.prompt.size() - last) / kPageTokens);
+  }
+  s.n_past = static_cast<int>(s.pages.size()) * kPageTokens;
+  s.n_reserved = std::max(0, pages_max(task) - static_cast<int>(s.pages.size()));
+  if (!make_room(model, s.n_reserved)) {
+    for (Page* page : s.pages) model.pages->release(page);
+    const bool alone = std::none_of(active.begin(), active.end(), [](const Sequence& other) {
+      return other.task->kind != Task::Kind::embed;
+    });
+    if (!alone) return Admitted::no_room;
+    task.error = budget_spent(budget);
+    return Admitted::taken;
+  }
+  s.tokens = task.prompt;
+  for (Page* page : s.pages) s.page_data.push_back(page->data);
+  task.cached_tokens = s.n_past;
+  active.push_back(std::move(s));
+  if (task.kind == Task::Kind::generate) begin_generation(active.back());
+  // All of it was known.
+  if (active.back().n_past == static_cast<int>(active.back().tokens.size())) {
+    prompt_done(active.back());
+  }
+  return Admitted::taken;
+}
+
 void Engine::State::admit() {
-  std::vector<Task*> waiting;
+  const FairQueue::Limits limits{options.queue_max, options.owner_queue_max,
+                                 options.owner_active_max};
+  std::vector<Task*> waiting, gone;
   {
     std::lock_guard lock(mutex);
-    waiting.assign(queue.begin(), queue.end());
-  }
-  int n_active = static_cast<int>(active.size());
-  std::vector<Task*> taken;
-  for (Task* task : waiting) {
-    if (n_active >= options.batch_max) break;
-    if (try_admit(*task)) {
-      taken.push_back(task);
-      n_active = static_cast<int>(active.size());
+    for (Task* task : queue.tasks()) {
+      if (std::optional<Error> error = interruption(*task)) {
+        task->error = std::move(error);
+        gone.push_back(task);
+      }
     }
+    for (Task* task : gone) {
+      queue.remove(task);
+      task->done = true;
+    }
+    if (!gone.empty()) finished.notify_all();
+    waiting = queue.order(limits);
   }
-  if (taken.empty()) return;
-  std::lock_guard lock(mutex);
-  std::erase_if(queue, [&](Task* task) {
-    return std::find(taken.begin(), taken.end(), task) != taken.end();
-  });
+  for (Task* task : waiting) {
+    if (static_cast<int>(active.size()) >= options.batch_max) return;
+    const Admitted admitted = try_admit(*task);
+    // Smaller ones behind it do not overtake: it would wait for ever.
+    if (admitted == Admitted::no_room) return;
+    if (admitted == Admitted::waits) continue;
+    {
+      std::lock_guard lock(mutex);
+      queue.start(task);
+    }
+    if (task->error) complete(*task);
+  }
 }
 
 }  // namespace consort::engine

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/result.h"
 #include "contract/json.h"
+#include "contract/schema.h"
 
 namespace consort::engine {
 
@@ -15,6 +18,10 @@ struct BenchOptions {
   int n_threads = 0;                             // 0 = all cores.
   int repetitions = 5;                           // 1 to 100
   int decode_tokens = 32;                        // Of each repetition and sequence.
+  // Of the workloads.
+  int adapters = 8;    // 0 to 64
+  int sequences = 16;  // 1 to 256
+  std::vector<std::shared_ptr<const contract::Schema>> schemas;  // To answer under; may be none.
 };
 
 // {"model","threads","isa","load_ms","prefill":[{"n","tok_s":[..]}],"decode":[{"batch","tok_s":[..]}],

@@ -1,7 +1,8 @@
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
+#include <numeric>
 
 #include "engine/state.h"
 
@@ -17,6 +18,43 @@ std::string defused(const LoadedModel& model, std::string content) {
   }
   return content;
 }
+
+Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, std::mutex& mutex) {
+  {
+    std::lock_guard lock(mutex);
+    if (model.vocabulary) return model.vocabulary;
+  }
+  std::vector<std::string> pieces(model.tokenizer->n_vocab());
+  for (size_t t = 0; t < pieces.size(); ++t) {
+    const auto id = static_cast<int32_t>(t);
+    if (!model.tokenizer->is_special(id)) pieces[t] = model.tokenizer->piece(id);
+  }
+  pieces.resize(static_cast<size_t>(model.info.n_vocab));
+  CONSORT_ASSIGN(auto made,
+                 mask::Vocabulary::create(std::move(pieces), model.tokenizer->end_tokens()));
+  std::lock_guard lock(mutex);
+  if (!model.vocabulary) model.vocabulary = std::move(made);
+  return model.vocabulary;
+}
+
+// Ids of the options, each with its place in the scores.
+Result<void> read_options(const LoadedModel& model, std::span<const std::string> texts,
+                          Stem* stem, size_t* longest) {
+  if (texts.empty() || texts.size() > 255) {
+    return fail(invalid_request("between 1 and 255 texts can be scored",
+                                std::to_string(texts.size()), "split the request"));
+  }
+  for (const std::string& text : texts) {
+    CONSORT_ASSIGN(std::vector<int32_t> ids, model.tokenizer->encode(text));
+    if (ids.empty()) return fail(invalid_request("a text to score is empty", text, "remove it"));
+    *longest = std::max(*longest, ids.size());
+    stem->scores.push_back({.log_prob = 0, .n_tokens = static_cast<int>(ids.size())});
+    stem->options.push_back(std::move(ids));
+  }
+  return {};
+}
+
+}  // namespace
 
 // The prompt's text and ids. A raw prompt counts as rendered by this program.
 Result<std::vector<int32_t>> read_prompt(const LoadedModel& model,
@@ -50,25 +88,19 @@ Result<void> check_length(const LoadedModel& model, size_t prompt, size_t more) 
                   .to_fix("shorten the prompt or lower max_tokens"));
 }
 
-Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, std::mutex& mutex) {
-  {
-    std::lock_guard lock(mutex);
-    if (model.vocabulary) return model.vocabulary;
+// As llama.cpp and PEFT: the last place counts, and the invocation's own tokens are adapted.
+Result<int> acts_from(const LoadedAdapter* adapter, std::span<const int32_t> prompt) {
+  if (adapter == nullptr || adapter->invocation.empty()) return 0;
+  const auto at = std::find_end(prompt.begin(), prompt.end(), adapter->invocation.begin(),
+                                adapter->invocation.end());
+  if (at == prompt.end()) {
+    return fail(make_error(ErrorCode::invalid_argument, 4116,
+                           "the prompt lacks the adapter's invocation tokens")
+                    .got(adapter->info.name)
+                    .to_fix("put the adapter's invocation into the prompt, or name no adapter"));
   }
-  std::vector<std::string> pieces(model.tokenizer->n_vocab());
-  for (size_t t = 0; t < pieces.size(); ++t) {
-    const auto id = static_cast<int32_t>(t);
-    if (!model.tokenizer->is_special(id)) pieces[t] = model.tokenizer->piece(id);
-  }
-  pieces.resize(static_cast<size_t>(model.info.n_vocab));
-  CONSORT_ASSIGN(auto made,
-                 mask::Vocabulary::create(std::move(pieces), model.tokenizer->end_tokens()));
-  std::lock_guard lock(mutex);
-  if (!model.vocabulary) model.vocabulary = std::move(made);
-  return model.vocabulary;
+  return static_cast<int>(at - prompt.begin());
 }
-
-}  // namespace
 
 Error invalid_request(std::string message, std::string_view value, std::string fix) {
   return make_error(ErrorCode::invalid_argument, 4108, std::move(message))
@@ -116,13 +148,17 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, con
 
 Result<void> Engine::State::submit(Task& task) {
   task.submitted = clock.monotonic();
+  std::optional<Nanoseconds> within;
+  if (task.deadline) within = std::max(Nanoseconds(0), *task.deadline - task.submitted);
+  const FairQueue::Limits limits{options.queue_max, options.owner_queue_max,
+                                 options.owner_active_max};
   std::unique_lock lock(mutex);
-  if (static_cast<int>(queue.size()) >= options.queue_max) {
-    return fail(make_error(ErrorCode::resource_exhausted, 4102, "too many requests wait")
-                    .got(std::to_string(queue.size()))
-                    .to_fix("try again later, or raise queue_max"));
-  }
-  queue.push_back(&task);
+  CONSORT_TRY(queue.push({.task = &task,
+                          .owner = task.service.owner,
+                          .priority = task.service.priority,
+                          .tokens = static_cast<int64_t>(task.prompt.size()) +
+                                    (task.request != nullptr ? task.request->max_tokens : 0)},
+                         limits, within));
   wake.notify_one();
   finished.wait(lock, [&] { return task.done; });
   if (task.error) return fail(*task.error);
@@ -138,6 +174,14 @@ Result<std::shared_ptr<LoadedModel>> Engine::State::find_model(std::string_view 
                     .to_fix("load it first"));
   }
   return at->second;
+}
+
+Result<std::shared_ptr<LoadedModel>> Engine::State::find_decoder(std::string_view name) const {
+  CONSORT_ASSIGN(auto found, find_model(name));
+  if (found->decoder) return found;
+  return fail(make_error(ErrorCode::failed_precondition, 4113, "an encoder has no next tokens")
+                  .got(name)
+                  .to_fix("name a decoder model"));
 }
 
 Result<std::shared_ptr<const LoadedAdapter>> Engine::State::find_adapter(
@@ -175,6 +219,7 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
   task.request = &request;
   task.stop_token = request.stop_token;
   task.deadline = request.deadline;
+  task.service = request.service;
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
   if (request.max_tokens < 1)
@@ -192,15 +237,17 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
                                           &task.generation.rendered_prompt));
   CONSORT_TRY(
       check_length(*task.model, task.prompt.size(), static_cast<size_t>(request.max_tokens)));
+  CONSORT_ASSIGN(task.from, acts_from(task.adapter.get(), task.prompt));
   if (request.schema) {
     CONSORT_ASSIGN(const auto words, vocabulary(*task.model, state_->mutex));
-    CONSORT_ASSIGN(const auto compiled, mask::compile(request.schema, words, request.mask_options));
-    if (const int least = mask::shortest_tokens(*compiled); least > request.max_tokens) {
+    CONSORT_ASSIGN(const MaskCache::Found compiled,
+                   state_->masks.get(request.schema, words, request.mask_options));
+    if (const int least = mask::shortest_tokens(*compiled.mask); least > request.max_tokens) {
       return fail(invalid_request("max_tokens is less than the shortest value of the schema needs",
                                   std::to_string(request.max_tokens),
                                   "raise max_tokens to at least " + std::to_string(least)));
     }
-    task.matcher.emplace(compiled);
+    task.matcher.emplace(compiled.mask);
   }
   task.generation.prompt_tokens = static_cast<int>(task.prompt.size());
   CONSORT_TRY(state_->submit(task));
@@ -212,26 +259,93 @@ Result<Scores> Engine::score(const ScoreRequest& request) {
   task.kind = Task::Kind::score;
   task.stop_token = request.stop_token;
   task.deadline = request.deadline;
+  task.service = request.service;
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
-  if (request.continuations.empty() || request.continuations.size() > 255) {
-    return fail(invalid_request("between 1 and 255 continuations can be scored",
-                                std::to_string(request.continuations.size()), "split the request"));
-  }
+  Scores out;
   CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt,
-                                          &task.scores.rendered_prompt));
+                                          &out.rendered_prompt));
+  CONSORT_ASSIGN(task.from, acts_from(task.adapter.get(), task.prompt));
+  Stem stem;
+  stem.from = task.from;
   size_t longest = 0;
-  for (const std::string& text : request.continuations) {
-    CONSORT_ASSIGN(std::vector<int32_t> ids, task.model->tokenizer->encode(text));
-    if (ids.empty()) return fail(invalid_request("a continuation is empty", text, "remove it"));
-    longest = std::max(longest, ids.size());
-    task.scores.scores.push_back({.log_prob = 0, .n_tokens = static_cast<int>(ids.size())});
-    task.continuations.push_back(std::move(ids));
-  }
+  CONSORT_TRY(read_options(*task.model, request.continuations, &stem, &longest));
   CONSORT_TRY(check_length(*task.model, task.prompt.size(), longest));
-  task.scores.prompt_tokens = static_cast<int>(task.prompt.size());
+  task.stems.push_back(std::move(stem));
   CONSORT_TRY(state_->submit(task));
-  return std::move(task.scores);
+  out.scores = std::move(task.stems[0].scores);
+  out.prompt_tokens = static_cast<int>(task.prompt.size());
+  out.total_ms = task.total_ms;
+  return out;
+}
+
+Result<Decisions> Engine::decide(const DecideRequest& request) {
+  Task task;
+  task.kind = Task::Kind::score;
+  task.stop_token = request.stop_token;
+  task.deadline = request.deadline;
+  task.service = request.service;
+  CONSORT_ASSIGN(task.model, state_->find_decoder(request.model));
+  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
+  if (request.questions.empty() || request.questions.size() > 255) {
+    return fail(invalid_request("between 1 and 255 questions can be asked",
+                                std::to_string(request.questions.size()), "split the request"));
+  }
+  std::vector<std::vector<int32_t>> prompts;
+  for (const Question& question : request.questions) {
+    std::string rendered;
+    CONSORT_ASSIGN(std::vector<int32_t> prompt, read_prompt(*task.model, question.messages,
+                                                            question.prompt, &rendered));
+    Stem stem;
+    CONSORT_ASSIGN(stem.from, acts_from(task.adapter.get(), prompt));
+    size_t longest = 0;
+    CONSORT_TRY(read_options(*task.model, question.options, &stem, &longest));
+    CONSORT_TRY(check_length(*task.model, prompt.size(), longest));
+    task.stems.push_back(std::move(stem));
+    prompts.push_back(std::move(prompt));
+  }
+  // What all prompts begin with is the state. Each keeps a token of its own, whose logits answer;
+  // and an adapter acts on the same of it in all of them.
+  size_t common = prompts[0].size() - 1;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto end = std::mismatch(prompts[0].begin(), prompts[0].end(), prompts[i].begin(),
+                                   prompts[i].end());
+    common = std::min({common, static_cast<size_t>(end.first - prompts[0].begin()),
+                       prompts[i].size() - 1});
+    if (task.adapter && task.stems[i].from != task.stems[0].from) {
+      common = std::min<size_t>(
+          common, static_cast<size_t>(std::min(task.stems[0].from, task.stems[i].from)));
+    }
+  }
+  if (common == 0) {
+    return fail(invalid_request("the questions' prompts have no beginning in common", "",
+                                "put the state before the questions, or ask them one by one"));
+  }
+  Decisions out;
+  out.state_tokens = out.prompt_tokens = static_cast<int>(common);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    task.stems[i].tokens.assign(prompts[i].begin() + static_cast<std::ptrdiff_t>(common),
+                                prompts[i].end());
+    out.prompt_tokens += static_cast<int>(task.stems[i].tokens.size());
+  }
+  prompts[0].resize(common);
+  task.prompt = std::move(prompts[0]);
+  task.from = std::min(task.stems[0].from, static_cast<int>(common));
+  CONSORT_TRY(state_->submit(task));
+  for (Stem& stem : task.stems) {
+    Decision decision;
+    decision.scores = std::move(stem.scores);
+    double most = decision.scores[0].log_prob, total = 0;
+    for (const Score& score : decision.scores) most = std::max(most, score.log_prob);
+    for (const Score& score : decision.scores) total += std::exp(score.log_prob - most);
+    for (const Score& score : decision.scores) {
+      decision.probabilities.push_back(std::exp(score.log_prob - most) / total);
+    }
+    out.decisions.push_back(std::move(decision));
+  }
+  out.cached_tokens = task.cached_tokens;
+  out.total_ms = task.total_ms;
+  return out;
 }
 
 Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_name,
@@ -278,23 +392,90 @@ Result<std::string> Engine::render(std::string_view model,
 
 Result<std::vector<float>> Engine::logits(std::string_view model, std::string_view adapter,
                                           std::span<const int32_t> tokens) {
+  std::vector<float> out;
+  CONSORT_ASSIGN(const auto found, state_->find_decoder(model));
+  const auto n_vocab = static_cast<size_t>(found->info.n_vocab);
+  out.resize(tokens.size() * n_vocab);
+  CONSORT_TRY(state_->read_rows(model, adapter, tokens, {}, [&](int position,
+                                                               std::span<const float> row) {
+    std::copy(row.begin(), row.end(), out.begin() + static_cast<std::ptrdiff_t>(
+                                                        static_cast<size_t>(position) * n_vocab));
+  }));
+  return out;
+}
+
+Result<Perplexity> Engine::perplexity(std::string_view model, std::string_view adapter,
+                                      std::span<const int32_t> tokens, int window,
+                                      std::stop_token stop) {
+  CONSORT_ASSIGN(const auto found, state_->find_decoder(model));
+  if (window == 0) window = found->info.n_ctx;
+  if (window < 2 || window > found->info.n_ctx) {
+    return fail(invalid_request("the window is out of range", std::to_string(window),
+                                "2 to the model's context"));
+  }
+  Perplexity out;
+  for (size_t first = 0; first + 1 < tokens.size(); first += static_cast<size_t>(window)) {
+    const auto part = tokens.subspan(first, std::min(static_cast<size_t>(window),
+                                                     tokens.size() - first));
+    if (part.size() < 2) break;
+    CONSORT_TRY(state_->read_rows(
+        model, adapter, part, stop, [&](int position, std::span<const float> row) {
+          const size_t next = static_cast<size_t>(position) + 1;
+          if (next >= part.size()) return;
+          out.nll.push_back(static_cast<double>(state_->kernels.log_sum_exp(
+                                row.data(), static_cast<int>(row.size()))) -
+                            static_cast<double>(row[static_cast<size_t>(part[next])]));
+        }));
+  }
+  if (out.nll.empty()) {
+    return fail(invalid_request("at least two tokens are needed", std::to_string(tokens.size()),
+                                "give a longer text"));
+  }
+  out.n_tokens = static_cast<int>(out.nll.size());
+  out.mean_nll = std::accumulate(out.nll.begin(), out.nll.end(), 0.0) / out.n_tokens;
+  return out;
+}
+
+Result<void> Engine::State::read_rows(
+    std::string_view model, std::string_view adapter, std::span<const int32_t> tokens,
+    std::stop_token stop, std::function<void(int, std::span<const float>)> on_row) {
   Task task;
-  task.kind = Task::Kind::logits;
-  CONSORT_ASSIGN(task.model, state_->find_model(model));
-  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, adapter));
-  if (!task.model->decoder || tokens.empty())
-    return fail(
-        invalid_request("logits need a decoder and at least one token", model, "name a decoder"));
+  task.kind = Task::Kind::rows;
+  task.stop_token = std::move(stop);
+  CONSORT_ASSIGN(task.model, find_decoder(model));
+  CONSORT_ASSIGN(task.adapter, find_adapter(*task.model, adapter));
+  if (tokens.empty())
+    return fail(invalid_request("logits need at least one token", model, "give some"));
   for (const int32_t t : tokens) {
     if (t < 0 || t >= task.model->info.n_vocab)
       return fail(invalid_request("a token id is outside the vocabulary", std::to_string(t),
                                   "use ids of this model's tokenizer"));
   }
   CONSORT_TRY(check_length(*task.model, tokens.size(), 0));
+  CONSORT_ASSIGN(task.from, acts_from(task.adapter.get(), tokens));
   task.prompt.assign(tokens.begin(), tokens.end());
-  task.logits.resize(tokens.size() * static_cast<size_t>(task.model->info.n_vocab));
-  CONSORT_TRY(state_->submit(task));
-  return std::move(task.logits);
+  task.on_row = std::move(on_row);
+  return submit(task);
+}
+
+void Engine::forget_prefixes() {
+  std::unique_lock lock(state_->mutex);
+  state_->forget_prefixes = true;
+  state_->wake.notify_one();
+  state_->finished.wait(lock, [&] { return !state_->forget_prefixes || state_->stopping; });
+}
+
+EngineStats Engine::stats() const {
+  EngineStats out;
+  {
+    std::lock_guard lock(state_->mutex);
+    out = state_->stats;
+    out.n_waiting = static_cast<int>(state_->queue.size());
+  }
+  out.bytes_used = state_->budget.used();
+  out.mask_bytes = state_->masks.bytes();
+  out.masks = static_cast<int>(state_->masks.size());
+  return out;
 }
 
 }  // namespace consort::engine

@@ -35,6 +35,18 @@ struct EngineOptions {
   uint64_t memory_bytes_max = 1200ull << 20;  // Models + adapters + KV. Overflow is an error, 4101.
   int batch_max = 32;                         // Sequences decoded together.
   int queue_max = 256;  // Waiting requests; one more is resource_exhausted 4102.
+  int owner_active_max = 0;  // Sequences of one owner in the batch; 0 = batch_max.
+  int owner_queue_max = 0;   // Waiting requests of one owner, past it 4117; 0 = queue_max.
+  // A step that somebody waits for reads no more of a prompt than fits in this time. Lower: smoother
+  // streams and slower prompts.
+  int step_ms_max = 30;
+  uint64_t mask_bytes_max = 128ull << 20;  // Compiled contracts kept between requests.
+};
+
+// Who asks, and how urgently.
+struct Service {
+  std::string owner;  // Owners share the engine evenly; "" is one of them.
+  int priority = 0;   // Higher goes first, whoever asks.
 };
 
 struct ModelInfo {
@@ -77,7 +89,12 @@ struct GenerateRequest {
   // Called on the engine's thread with each new piece of text (valid UTF-8). Must not block.
   std::function<void(std::string_view)> on_text;
   std::stop_token stop_token;           // Cancelled: error `cancelled` 4103.
-  std::optional<Nanoseconds> deadline;  // On the engine's clock: deadline_exceeded 4104.
+  // On the engine's clock: deadline_exceeded 4104; 4102 at once when the queue is known to be longer.
+  std::optional<Nanoseconds> deadline;
+  Service service;
+  // Drafts from what was read already, verified in one step. Costs no bit of the output.
+  bool speculate = true;
+  bool digest_logits = false;  // Fill Generation::logits_digest.
 };
 
 enum class FinishReason { stop, length };  // `length` never with a schema.
@@ -92,6 +109,12 @@ struct Generation {
   double prefill_ms = 0;
   double decode_ms = 0;
   double first_token_ms = 0;
+  int steps = 0;            // Forward passes after the prompt's.
+  int drafted_tokens = 0;   // Proposed by look-up, and
+  int accepted_tokens = 0;  // found right.
+  int forced_tokens = 0;    // Written by the contract, without logits.
+  // SHA-256 over (token id i32, logit f32) of each allowed token of each choice, in order.
+  std::optional<Digest> logits_digest;
 };
 
 // Log-probabilities of given continuations after one prompt, read once and shared by all.
@@ -103,6 +126,7 @@ struct ScoreRequest {
   std::vector<std::string> continuations;  // 1 to 255
   std::stop_token stop_token;
   std::optional<Nanoseconds> deadline;
+  Service service;
 };
 struct Score {
   double log_prob = 0;  // Sum over the continuation's tokens, natural log.
@@ -113,6 +137,51 @@ struct Scores {
   std::string rendered_prompt;
   int prompt_tokens = 0;
   double total_ms = 0;
+};
+
+// Typed questions about one state. What the questions' prompts have in common at their start is read
+// once; then all of them, and all options' tokens, are read together.
+struct Question {
+  std::vector<Message> messages;
+  std::optional<std::string> prompt;
+  std::vector<std::string> options;  // 1 to 255, each scored over all its tokens.
+};
+struct DecideRequest {
+  std::string model;
+  std::string adapter;
+  std::vector<Question> questions;  // 1 to 255
+  std::stop_token stop_token;
+  std::optional<Nanoseconds> deadline;
+  Service service;
+};
+struct Decision {
+  std::vector<Score> scores;          // In the order of the options.
+  std::vector<double> probabilities;  // exp(log_prob), to sum 1 over the options.
+};
+struct Decisions {
+  std::vector<Decision> decisions;  // In the order of the questions.
+  int state_tokens = 0;             // Common to all.
+  int prompt_tokens = 0;            // State and questions.
+  int cached_tokens = 0;
+  double total_ms = 0;
+};
+
+struct Perplexity {
+  int n_tokens = 0;           // Predicted ones: the first of a window is not.
+  double mean_nll = 0;        // Nats a token.
+  std::vector<double> nll;    // Of each predicted token.
+};
+
+// Counters since the engine began, and what is held now. For tests, metrics and capacity planning.
+struct EngineStats {
+  uint64_t steps = 0, rows = 0;
+  uint64_t head_rows_full = 0, head_rows_masked = 0, head_rows_skipped = 0;
+  int n_active = 0, n_waiting = 0;
+  int pages_in_use = 0;   // Of all models, those of known prefixes among them.
+  int pages_known = 0;    // Of known prefixes.
+  uint64_t bytes_used = 0, mask_bytes = 0;
+  int masks = 0;
+  double step_ms_max = 0;  // Longest step that a decoding sequence took part in.
 };
 
 // Resource. All methods are thread-safe and blocking unless said.
@@ -127,8 +196,10 @@ class Engine final {
   // Errors: not_found, corruption (3xxx of model), 4101 over budget with what to raise.
   Result<ModelInfo> load_model(std::string name, const std::filesystem::path& path);
   Result<void> unload_model(std::string_view name);  // failed_precondition 4105 while in use.
-  // GGUF LoRA or PEFT folder; activated adapters are unsupported 4111. Refused 4106 when it names
-  // another base, a tensor does not bind, or a probe's logits do not change.
+  // GGUF LoRA or PEFT folder. Refused 4106 when it names another base, a tensor does not bind, or a
+  // probe's logits do not change. An activated adapter (aLoRA) acts from the last place in a prompt
+  // where its invocation tokens stand; a prompt without them is refused, 4116. Reading and packing
+  // run at idle priority, so that others decode on.
   Result<AdapterInfo> load_adapter(std::string name, std::string_view model,
                                    const std::filesystem::path& path);
   Result<void> unload_adapter(std::string_view name, std::string_view model);
@@ -136,11 +207,13 @@ class Engine final {
   std::vector<AdapterInfo> adapters() const;
 
   // Prompt longer than the context less max_tokens: resource_exhausted 4107, never cut. Also: 4102
-  // queue full, 4103 cancelled, 4104 deadline, 4108 a field out of range (max_tokens below the
+  // queue full or deadline out of reach, 4117 owner's queue full, 4103 cancelled, 4104 deadline, 4108 a field out of range (max_tokens below the
   // schema's shortest value among them), 4109 model and 4110 adapter not loaded, 4113 model of the
   // wrong kind, those of mask.h for a schema.
   Result<Generation> generate(const GenerateRequest& request);
   Result<Scores> score(const ScoreRequest& request);
+  // Probabilities have the same bits in any company. Errors as above.
+  Result<Decisions> decide(const DecideRequest& request);
   // [texts.size()][n_embd] f32, L2-normalised. Texts past the model's max length are cut at it as
   // the reference does (MiniLM: 256 tokens). Batched inside by length.
   Result<std::vector<std::vector<float>>> embed(std::string_view model,
@@ -153,6 +226,24 @@ class Engine final {
   // For tests and benchmarks.
   Result<std::vector<float>> logits(std::string_view model, std::string_view adapter,
                                     std::span<const int32_t> tokens);
+  // Each token's negative log-likelihood after those before it, in windows of at most `window`
+  // tokens (0 = the model's context), each read from its start.
+  Result<Perplexity> perplexity(std::string_view model, std::string_view adapter,
+                                std::span<const int32_t> tokens, int window = 0,
+                                std::stop_token stop = {});
+
+  // A session: a text's tokens with their keys and values (docs/formats/session.md). Saving reads
+  // what is not known yet. Returns the tokens saved: whole pages of 32. 4118 when it cannot be
+  // written.
+  Result<int> save_session(std::string_view model, std::string_view adapter,
+                           std::span<const int32_t> tokens, const std::filesystem::path& path);
+  // Maps it back: the next prompt that begins with those tokens finds them read. 4119 damaged,
+  // 4120 of another model, adapter, program or instruction set. Returns its tokens.
+  Result<std::vector<int32_t>> load_session(std::string_view model, std::string_view adapter,
+                                            const std::filesystem::path& path);
+  // Drops all known prefixes that nobody uses.
+  void forget_prefixes();
+  EngineStats stats() const;
 
  private:
   struct State;

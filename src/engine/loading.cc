@@ -1,5 +1,8 @@
 // Models and adapters in and out. Reading and packing run on the caller's thread, so others decode
 // on.
+#include <pthread.h>
+#include <sched.h>
+
 #include <cmath>
 
 #include "engine/state.h"
@@ -13,6 +16,17 @@ Error over_budget(const ByteBudget& budget, uint64_t bytes) {
       .got(std::to_string((budget.used() + bytes) >> 20) + " MiB of " +
            std::to_string(budget.max() >> 20) + " MiB")
       .to_fix("raise memory_bytes_max, or unload a model");
+}
+
+// Runs on a thread that the system lets work only while no other wants to, so that streams which
+// decode meanwhile keep both cores.
+template <typename Body>
+void at_idle_priority(Body&& body) {
+  std::thread([&] {
+    const sched_param none{};
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);  // Refused: then as any thread.
+    body();
+  }).join();
 }
 
 }  // namespace
@@ -113,25 +127,28 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
   };
   if (!model->decoder) return refuse("adapters for encoders are not supported", model_name);
   if (name.empty()) return fail(invalid_request("an adapter needs a name", "", "give a name"));
-  CONSORT_ASSIGN(
-      const model::AdapterFile file,
-      model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture,
-                                                     .n_head = model->n_head,
-                                                     .n_head_kv = model->n_head_kv}));
+  Result<model::AdapterFile> read = fail(Error());
+  Result<std::unique_ptr<const model::DecoderAdapter>> bound = fail(Error());
+  at_idle_priority([&] {
+    read = model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture,
+                                                          .n_head = model->n_head,
+                                                          .n_head_kv = model->n_head_kv});
+    if (read) bound = model::DecoderAdapter::bind(*model->decoder, *read);
+  });
+  if (!read) return fail(std::move(read).error());
+  const model::AdapterFile& file = *read;
   if (file.base_sha256 && *file.base_sha256 != model->info.digest) {
     return refuse("the adapter names another base", file.base_sha256->hex());
   }
-  if (!file.invocation_tokens.empty()) {
-    return fail(make_error(ErrorCode::unsupported, 4111,
-                           "activated adapters (invocation tokens) are not implemented")
-                    .at(path.string())
-                    .to_fix("train the adapter as plain LoRA"));
+  for (const int32_t t : file.invocation_tokens) {
+    if (t < 0 || t >= model->info.n_vocab) {
+      return refuse("an invocation token is outside the vocabulary", std::to_string(t));
+    }
   }
   auto made = std::make_shared<LoadedAdapter>();
-  Result<std::unique_ptr<const model::DecoderAdapter>> bound =
-      model::DecoderAdapter::bind(*model->decoder, file);
   if (!bound) return fail(std::move(bound).error().at(path.string()));
   made->weights = std::move(*bound);
+  made->invocation = file.invocation_tokens;
   made->info = {.name = name,
                 .model = std::string(model_name),
                 .digest = file.digest,
@@ -152,13 +169,16 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
   const auto probe =
       [&](const std::shared_ptr<const LoadedAdapter>& adapter) -> Result<std::vector<float>> {
     Task task;
-    task.kind = Task::Kind::logits;
+    task.kind = Task::Kind::rows;
     task.model = model;
-    task.adapter = adapter;
+    task.adapter = adapter;  // From the first token on, whatever invokes it.
     for (int i = 0; i < 4; ++i) task.prompt.push_back((i * 7919 + 17) % model->info.n_vocab);
-    task.logits.resize(task.prompt.size() * static_cast<size_t>(model->info.n_vocab));
+    std::vector<float> logits;
+    task.on_row = [&](int, std::span<const float> row) {
+      logits.insert(logits.end(), row.begin(), row.end());
+    };
     CONSORT_TRY(state_->submit(task));
-    return std::move(task.logits);
+    return logits;
   };
   CONSORT_ASSIGN(const std::vector<float> without, probe(nullptr));
   CONSORT_ASSIGN(const std::vector<float> with, probe(made));

@@ -22,8 +22,11 @@ PagePool::~PagePool() { budget_.remove(all_.size() * page_bytes_); }
 Page* PagePool::allocate() {
   if (free_.empty()) {
     if (!budget_.try_add(page_bytes_)) return nullptr;
-    all_.push_back(std::make_unique<Page>(Page{tensor::AlignedBytes(page_bytes_), 0}));
-    free_.push_back(all_.back().get());
+    auto page = std::make_unique<Page>();
+    page->owned = tensor::AlignedBytes(page_bytes_);
+    page->data = page->owned.data();
+    free_.push_back(page.get());
+    all_.push_back(std::move(page));
   }
   Page* page = free_.back();
   free_.pop_back();
@@ -32,12 +35,27 @@ Page* PagePool::allocate() {
   return page;
 }
 
+Page* PagePool::adopt(uint8_t* data, std::shared_ptr<const void> mapping) {
+  if (!budget_.try_add(page_bytes_)) return nullptr;
+  auto page = std::make_unique<Page>();
+  page->data = data;
+  page->mapped = std::move(mapping);
+  page->refs = 1;
+  ++n_in_use_;
+  all_.push_back(std::move(page));
+  return all_.back().get();
+}
+
 void PagePool::release(Page* page) {
   CONSORT_CHECK(page->refs > 0);
-  if (--page->refs == 0) {
+  if (--page->refs > 0) return;
+  --n_in_use_;
+  if (!page->mapped) {
     free_.push_back(page);
-    --n_in_use_;
+    return;
   }
+  std::erase_if(all_, [&](const auto& p) { return p.get() == page; });
+  budget_.remove(page_bytes_);
 }
 
 void PagePool::trim() {
@@ -46,13 +64,23 @@ void PagePool::trim() {
   budget_.remove(n * page_bytes_);
 }
 
-std::vector<Page*> PrefixTree::find(uint64_t adapter, std::span<const int32_t> tokens,
+PrefixTree::Key PrefixTree::key(Acting acting, size_t page, std::span<const int32_t> tokens) {
+  const int first = static_cast<int>(page) * kPageTokens;
+  Key key{.tokens = {tokens.begin(), tokens.begin() + kPageTokens}};
+  if (acting.adapter != 0 && acting.from < first + kPageTokens) {
+    key.adapter = acting.adapter;
+    key.from = std::max(0, acting.from - first);
+  }
+  return key;
+}
+
+std::vector<Page*> PrefixTree::find(Acting acting, std::span<const int32_t> tokens,
                                     size_t pages_max) {
   std::vector<Page*> out;
-  Node* node = &roots_[adapter];
+  Node* node = &root_;
   ++now_;
   while (out.size() < pages_max && tokens.size() >= kPageTokens) {
-    const auto at = node->children.find({tokens.begin(), tokens.begin() + kPageTokens});
+    const auto at = node->children.find(key(acting, out.size(), tokens));
     if (at == node->children.end()) break;
     node = at->second.get();
     node->used = now_;
@@ -63,18 +91,18 @@ std::vector<Page*> PrefixTree::find(uint64_t adapter, std::span<const int32_t> t
   return out;
 }
 
-void PrefixTree::insert(uint64_t adapter, std::span<const int32_t> tokens,
+void PrefixTree::insert(Acting acting, std::span<const int32_t> tokens,
                         std::span<Page* const> pages) {
-  Node* node = &roots_[adapter];
+  Node* node = &root_;
   ++now_;
-  for (Page* page : pages) {
+  for (size_t i = 0; i < pages.size(); ++i) {
     if (tokens.size() < kPageTokens) return;
-    auto& child = node->children[{tokens.begin(), tokens.begin() + kPageTokens}];
+    auto& child = node->children[key(acting, i, tokens)];
     if (!child) {
       child = std::make_unique<Node>();
       child->parent = node;
-      child->page = page;
-      pool_.retain(page);
+      child->page = pages[i];
+      pool_.retain(pages[i]);
       ++size_;
     }
     node = child.get();
@@ -85,12 +113,11 @@ void PrefixTree::insert(uint64_t adapter, std::span<const int32_t> tokens,
 
 bool PrefixTree::evict_one() {
   Node* oldest = nullptr;
-  std::vector<Node*> stack;
-  for (auto& [adapter, root] : roots_) stack.push_back(&root);
+  std::vector<Node*> stack = {&root_};
   while (!stack.empty()) {
     Node* node = stack.back();
     stack.pop_back();
-    for (auto& [tokens, child] : node->children) stack.push_back(child.get());
+    for (auto& [key, child] : node->children) stack.push_back(child.get());
     if (node->page == nullptr || !node->children.empty() || node->page->refs > 1) continue;
     if (oldest == nullptr || node->used < oldest->used) oldest = node;
   }
@@ -103,7 +130,7 @@ bool PrefixTree::evict_one() {
 }
 
 void PrefixTree::release_all(Node& node) {
-  for (auto& [tokens, child] : node.children) {
+  for (auto& [key, child] : node.children) {
     release_all(*child);
     pool_.release(child->page);
     --size_;
@@ -111,16 +138,22 @@ void PrefixTree::release_all(Node& node) {
   node.children.clear();
 }
 
-void PrefixTree::forget(uint64_t adapter) {
-  const auto at = roots_.find(adapter);
-  if (at == roots_.end()) return;
-  release_all(at->second);
-  roots_.erase(at);
+void PrefixTree::forget_in(Node& node, uint64_t adapter) {
+  for (auto it = node.children.begin(); it != node.children.end();) {
+    Node& child = *it->second;
+    if (it->first.adapter != adapter) {
+      forget_in(child, adapter);
+      ++it;
+      continue;
+    }
+    release_all(child);
+    pool_.release(child.page);
+    --size_;
+    it = node.children.erase(it);
+  }
 }
 
-void PrefixTree::clear() {
-  for (auto& [adapter, root] : roots_) release_all(root);
-  roots_.clear();
-}
+void PrefixTree::forget(uint64_t adapter) { forget_in(root_, adapter); }
+void PrefixTree::clear() { release_all(root_); }
 
 }  // namespace consort::engine

@@ -1,7 +1,8 @@
 // Memory of keys and values: a byte budget, pages of 32 positions, and the tree of known prefixes.
 //
-// A page is shared by every sequence whose text up to its end is the same under the same adapter;
-// it is written by one sequence before it is shared and never after. Nothing in use is evicted. All
+// A page is shared by every sequence whose text up to its end is the same and whose adapter acts on
+// the same of its positions: those before an activated adapter's invocation are the base's, whoever
+// reads them. A page is written by one sequence before it is shared and never after. Nothing in use is evicted. All
 // of it belongs to the engine's thread, except ByteBudget.
 #pragma once
 
@@ -31,8 +32,16 @@ class ByteBudget final {
 };
 
 struct Page {
-  tensor::AlignedBytes bytes;
+  uint8_t* data = nullptr;  // [page_bytes]
   int refs = 0;
+  tensor::AlignedBytes owned;            // Or
+  std::shared_ptr<const void> mapped;    // a file's; never written.
+};
+
+// Which adapter acts, and from which position on.
+struct Acting {
+  uint64_t adapter = 0;  // 0 = the base.
+  int from = 0;
 };
 
 // Pages of one size, reused. Outlives them all.
@@ -45,6 +54,8 @@ class PagePool final {
 
   size_t page_bytes() const { return page_bytes_; }
   Page* allocate();  // refs = 1; nullptr when the budget is spent.
+  // A page whose bytes lie in a mapped file; refs = 1, null as above. Not reused when released.
+  Page* adopt(uint8_t* data, std::shared_ptr<const void> mapping);
   void retain(Page* page) { ++page->refs; }
   void release(Page* page);
   int n_in_use() const { return n_in_use_; }
@@ -59,7 +70,7 @@ class PagePool final {
   int n_in_use_ = 0;
 };
 
-// Known prefixes: a tree of full pages by adapter and tokens, with a reference on each page.
+// Known prefixes: a tree of full pages by tokens and acting adapter, with a reference on each page.
 class PrefixTree final {
  public:
   explicit PrefixTree(PagePool& pool) : pool_(pool) {}
@@ -67,24 +78,33 @@ class PrefixTree final {
 
   // The longest known run of full pages at the start of `tokens`, at most `pages_max`; each page
   // with one reference for the caller.
-  std::vector<Page*> find(uint64_t adapter, std::span<const int32_t> tokens, size_t pages_max);
+  std::vector<Page*> find(Acting acting, std::span<const int32_t> tokens, size_t pages_max);
   // Full pages that are not yet known become so.
-  void insert(uint64_t adapter, std::span<const int32_t> tokens, std::span<Page* const> pages);
+  void insert(Acting acting, std::span<const int32_t> tokens, std::span<Page* const> pages);
   bool evict_one();  // The least recently used page that nobody else holds; false if there is none.
-  void forget(uint64_t adapter);
+  void forget(uint64_t adapter);  // Not 0.
   void clear();
   size_t size() const { return size_; }
 
  private:
+  // Of a page: the adapter that acts in it, from which of its positions, and its tokens.
+  struct Key {
+    uint64_t adapter = 0;
+    int from = 0;
+    std::vector<int32_t> tokens;
+    auto operator<=>(const Key&) const = default;
+  };
   struct Node {
     Node* parent = nullptr;
     Page* page = nullptr;
     uint64_t used = 0;
-    std::map<std::vector<int32_t>, std::unique_ptr<Node>> children;
+    std::map<Key, std::unique_ptr<Node>> children;
   };
+  static Key key(Acting acting, size_t page, std::span<const int32_t> tokens);
   void release_all(Node& node);
+  void forget_in(Node& node, uint64_t adapter);
   PagePool& pool_;
-  std::map<uint64_t, Node> roots_;
+  Node root_;
   uint64_t now_ = 0;
   size_t size_ = 0;
 };

@@ -9,11 +9,15 @@
 #include <thread>
 
 #include "base/thread_pool.h"
+#include "engine/draft.h"
 #include "engine/engine.h"
+#include "engine/fair_queue.h"
+#include "engine/mask_cache.h"
 #include "engine/pages.h"
 #include "engine/sampler.h"
 #include "model/chat_template.h"
 #include "model/decoder.h"
+#include "model/decoder_head.h"
 #include "model/encoder.h"
 #include "model/tokenizer.h"
 
@@ -23,6 +27,7 @@ struct LoadedAdapter {
   uint64_t id = 0;  // Never used again in this process: keys of the prefix tree.
   AdapterInfo info;
   std::unique_ptr<const model::DecoderAdapter> weights;
+  std::vector<int32_t> invocation;  // Empty: acts from the first token on.
 };
 
 struct LoadedModel {
@@ -44,16 +49,28 @@ struct LoadedModel {
   std::unique_ptr<model::EncoderRunner> encoder_runner;
   std::unique_ptr<PagePool> pages;
   std::unique_ptr<PrefixTree> prefixes;
+  double row_ms = 0;           // Of steps with many rows, lately; 0 = not known yet.
+  std::vector<float> sparse;   // Logits of masked rows, [rows, n_vocab], few of them written.
+};
+
+// One question of `score` or `decide`: what follows the shared prompt, and its options.
+struct Stem {
+  std::vector<int32_t> tokens;  // Empty for `score`: the prompt's own last logits serve.
+  int from = 0;                 // Where the adapter acts, in positions of the whole text.
+  std::vector<std::vector<int32_t>> options;
+  std::vector<Score> scores;
 };
 
 // One caller's request, alive on the caller's stack until `done`.
 struct Task {
-  enum class Kind { generate, score, logits, embed };
+  enum class Kind { generate, score, rows, embed, keep, adopt };
   Kind kind = Kind::generate;
   std::shared_ptr<LoadedModel> model;
   std::shared_ptr<const LoadedAdapter> adapter;
+  int from = 0;  // Position from which the adapter acts.
   std::stop_token stop_token;
   std::optional<Nanoseconds> deadline;
+  Service service;
   std::vector<int32_t> prompt;
   Nanoseconds submitted{};
 
@@ -61,17 +78,31 @@ struct Task {
   const GenerateRequest* request = nullptr;
   std::optional<mask::Matcher> matcher;
   Generation generation;
-  // score
-  std::vector<std::vector<int32_t>> continuations;
-  Scores scores;
-  // logits
-  std::vector<float> logits;
+  // score: `score` has one stem, `decide` one a question.
+  std::vector<Stem> stems;
+  int cached_tokens = 0;
+  double total_ms = 0;
+  // rows: logits after each position, [n_vocab], as they come, on the engine's thread.
+  std::function<void(int position, std::span<const float> logits)> on_row;
+  // keep: the prompt's full pages, handed over while they are held. adopt: pages from a file.
+  std::function<Result<void>(std::span<Page* const> pages)> on_pages;
+  std::span<uint8_t> mapped;
+  std::shared_ptr<const void> mapping;
   // embed
   std::vector<std::vector<int32_t>> texts;
   std::vector<std::vector<float>> vectors;
 
   std::optional<Error> error;
   bool done = false;  // Under State::mutex.
+
+  Acting acting() const { return {adapter ? adapter->id : 0, from}; }
+};
+
+// What a contract allows at one place of the output.
+struct Next {
+  std::vector<uint64_t> allowed;
+  int n_panels = 0;    // Of the head, that hold an allowed token.
+  int32_t forced = -1;  // The only token to write here, whatever the model would say.
 };
 
 // A task that holds pages and takes part in steps.
@@ -85,53 +116,125 @@ struct Sequence {
   bool prompt_read = false;
   Nanoseconds admitted{};
   Nanoseconds first_logits{};
+  bool finished = false;
   // generate
   std::optional<Sampler> sampler;
+  std::optional<Drafter> drafter;
+  std::unique_ptr<Sha256> digest;
   model::Utf8Stream utf8;
   size_t emitted = 0;  // Bytes of the text that on_text has seen.
-  std::vector<uint64_t> allowed;
+  std::vector<int32_t> draft;      // Proposed for this step.
+  std::vector<int32_t> row_tokens;  // Of this step: what was accepted but not read, and the draft.
+  int next_row = 0;                 // Of the step's rows: which decides next; -1 = none any more.
+  // Masked: what may follow `tokens`, then what may follow each token of the draft.
+  std::vector<Next> next;
+  std::vector<int32_t> spelled;  // Forced text in the tokenizer's own tokens, last first.
   // score
-  size_t next_continuation = 0;
+  size_t next_stem = 0;
   // embed
   std::vector<size_t> order;  // Texts by length, longest last.
   size_t next_text = 0;
-  bool finished = false;
 };
 
-constexpr int kScoreRows = 64;  // Continuation rows of one step.
+// A stem that has been read: the pages of prompt and stem.
+struct StemPages {
+  Stem* stem = nullptr;
+  int n_past = 0;
+  std::vector<uint8_t*> data;
+};
+
+// An output row of a step, to be read by its sequence.
+struct OutputRow {
+  Sequence* sequence;
+  int row;       // Of the runner's outputs.
+  int index;     // Among its sequence's rows of this step.
+  int position;  // Of the token that it follows.
+};
+
+constexpr int kPromptRows = 256;  // Of one step, when nobody waits for a next token.
+constexpr int kLogitsRows = 32;   // Logits rows computed at a time.
+constexpr int kStemsTogether = 32;
+constexpr int kScoreRows = 64;  // Option rows of one step, unless one option is longer.
 
 inline int pages_for(int n_tokens) {
   return (n_tokens + tensor::kPageTokens - 1) / tensor::kPageTokens;
 }
+inline double milliseconds(Nanoseconds d) { return static_cast<double>(d.count()) * 1e-6; }
 Error budget_spent(const ByteBudget& budget);                                         // 4101
 Error invalid_request(std::string message, std::string_view value, std::string fix);  // 4108
 // Messages as the model's own chat template writes them, ready for its answer.
 Result<std::string> render_chat(const LoadedModel& model, std::span<const Message> messages);
+// Tokens of a request's prompt, and its text.
+Result<std::vector<int32_t>> read_prompt(const LoadedModel& model,
+                                         const std::vector<Message>& messages,
+                                         const std::optional<std::string>& prompt,
+                                         std::string* rendered);
+// 4107 when it does not fit the context.
+Result<void> check_length(const LoadedModel& model, size_t prompt, size_t more);
+// Where in the prompt the adapter begins to act: 4116 when its invocation is not there.
+Result<int> acts_from(const LoadedAdapter* adapter, std::span<const int32_t> prompt);
+// Rows of one text for a step, cut where its adapter begins to act.
+void add_segments(std::span<const int32_t> tokens, int position, std::span<uint8_t* const> pages,
+                  const LoadedAdapter* adapter, int from, int n_outputs,
+                  std::vector<model::Segment>* out);
 
 struct Engine::State {
   State(const EngineOptions& o, const Clock& c, const tensor::Kernels& k)
-      : options(o), clock(c), kernels(k), budget(o.memory_bytes_max), pool(o.n_threads) {}
+      : options(o),
+        clock(c),
+        kernels(k),
+        budget(o.memory_bytes_max),
+        masks(o.mask_bytes_max),
+        pool(o.n_threads) {}
 
   // Blocks until the engine's thread has finished the task.
   Result<void> submit(Task& task);
   Result<std::shared_ptr<LoadedModel>> find_model(std::string_view name) const;
+  Result<std::shared_ptr<LoadedModel>> find_decoder(std::string_view name) const;
   Result<std::shared_ptr<const LoadedAdapter>> find_adapter(const LoadedModel& model,
                                                             std::string_view name) const;
 
+  Result<void> read_rows(std::string_view model, std::string_view adapter,
+                         std::span<const int32_t> tokens, std::stop_token stop,
+                         std::function<void(int, std::span<const float>)> on_row);
+
   // The engine's thread.
   void thread_main();
+  void fail_all();
+  void count_pages_locked();
+  // Admission.
   void admit();
-  bool try_admit(Task& task);
+  enum class Admitted { taken, waits, no_room };
+  Admitted try_admit(Task& task);
+  bool make_room(const LoadedModel& model, int n_pages);
+  void ready(LoadedModel& model);  // Its runner, pages and prefixes.
   std::optional<Error> interruption(const Task& task) const;
+  // Steps.
   void step(LoadedModel& model);
-  void read_logits(Sequence& s, std::span<const float> logits, int first_row);
-  void continue_generation(Sequence& s, std::span<const float> logits);
+  int prompt_rows(const LoadedModel& model) const;
+  void read_outputs(LoadedModel& model, std::span<const OutputRow> rows);
+  void read_logits(const OutputRow& row, std::span<const float> logits);
+  void prompt_done(Sequence& s);
+  // Generation.
+  void begin_generation(Sequence& s);
+  void draft(Sequence& s, int n_max);
+  void choose(Sequence& s, const OutputRow& row, std::span<const float> logits);
+  void write_forced(Sequence& s);
+  Result<Next> find_next(Sequence& s, const mask::Matcher& matcher, int tokens_left,
+                         std::vector<int32_t>* spelled);
+  bool write(Sequence& s, int32_t token);
   bool accept(Sequence& s, int32_t token);
+  // Scores, embeddings, sessions.
   void score_some(Sequence& s);
+  void read_stems(Sequence& s, std::span<const StemPages> group);
+  bool score_options(Sequence& s, std::span<const StemPages> group);
+  void adopt_pages(Sequence& s);
   void embed_some(Sequence& s);
+  // Pages.
   Page* take_page(LoadedModel& model);
   bool ensure_pages(Sequence& s, int n_tokens);
   void share_prefix(Sequence& s);
+  struct Taken;  // Pages for one call.
   void finish(Sequence& s, std::optional<Error> error);
   void complete(Task& task);
 
@@ -139,17 +242,20 @@ struct Engine::State {
   const Clock& clock;
   const tensor::Kernels& kernels;
   ByteBudget budget;
+  MaskCache masks;
   ThreadPool pool;  // Used by the engine's thread alone.
 
   mutable std::mutex mutex;
   std::condition_variable wake;      // The engine's thread: new task, or stop.
   std::condition_variable finished;  // Callers.
-  std::deque<Task*> queue;
+  FairQueue queue;
   std::map<std::string, std::shared_ptr<LoadedModel>, std::less<>> models;
   uint64_t next_adapter_id = 1;
   // Models and adapters to be forgotten by the engine's thread.
   std::vector<std::pair<std::shared_ptr<LoadedModel>, uint64_t>> forgotten;
+  bool forget_prefixes = false;
   bool stopping = false;
+  EngineStats stats;
 
   std::list<Sequence> active;
   std::thread thread;
