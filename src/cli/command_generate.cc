@@ -2,13 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <thread>
 
 #include "cli/commands.h"
 #include "cli/contract_file.h"
 #include "cli/models.h"
-#include "engine/bench.h"
+#include "engine/bench_workloads.h"
 #include "engine/engine.h"
 #include "model/lock.h"
 #include "run/host.h"
@@ -21,7 +22,8 @@ using contract::Value;
 struct Options {
   std::string model, schema, prompt, prompt_file, system, text;
   std::vector<std::string> stop, adapters;
-  int max_tokens = 256, top_k = 40, n_threads = 0, repetitions = 5, window = 0;
+  int max_tokens = 256, top_k = 40, n_threads = 0, repetitions = 5, window = 0,
+      n_adapters = 8, n_sequences = 16, n_schemas = 50;
   double temperature = 0;
   uint64_t seed = 0;
   bool batch = false, raw = false, no_speculation = false;
@@ -243,14 +245,46 @@ std::string figures(const Value& list) {
   return out;
 }
 
+// The first so many schemas of a folder, by name, or of one file of contracts: those that compile.
+Result<std::vector<std::shared_ptr<const contract::Schema>>> bench_schemas(
+    const std::filesystem::path& path, size_t n_max) {
+  std::vector<std::shared_ptr<const contract::Schema>> out;
+  if (!std::filesystem::is_directory(path)) {
+    CONSORT_ASSIGN(std::vector<NamedSchema> named, load_schemas({path.string()}));
+    for (NamedSchema& one : named) {
+      if (out.size() < n_max) out.push_back(std::move(one.schema));
+    }
+    return out;
+  }
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) {
+    if (out.size() == n_max) break;
+    if (auto schema = load_schema(file.string()); schema) out.push_back(std::move(*schema));
+  }
+  return out;
+}
+
 Result<int> bench(Context& context, const Options& o) {
   engine::BenchOptions options;
   CONSORT_ASSIGN(options.decoder, path_of(context, o.model));
   CONSORT_ASSIGN(options.encoder, path_of(context, "minilm-l6:f32"));
   options.n_threads = o.n_threads;
   options.repetitions = o.repetitions;
+  options.adapters = o.n_adapters;
+  options.sequences = o.n_sequences;
+  if (!o.schema.empty()) {
+    CONSORT_ASSIGN(options.schemas, bench_schemas(o.schema, static_cast<size_t>(o.n_schemas)));
+  }
   context.progress().update("measuring the engine", -1);
   CONSORT_ASSIGN(Value answer, engine::bench_engine(options));
+  context.progress().update("measuring requests", -1);
+  CONSORT_ASSIGN(Value workloads, engine::bench_workloads(options));
+  answer.get_object()->set("workloads", std::move(workloads));
   context.progress().finish();
   if (context.json) {
     print_document(context, answer);
@@ -265,6 +299,9 @@ Result<int> bench(Context& context, const Options& o) {
   for (const Value& d : answer.find("decode")->as_array()) {
     print_line(fmt::format("decode  batch {:>3}, tokens/s:{}", contract::to_json(*d.find("batch")),
                            figures(*d.find("tok_s"))));
+  }
+  for (const auto& [name, work] : answer.find("workloads")->as_object()) {
+    print_line(fmt::format("{:<12} {}", name, contract::to_json(work)));
   }
   return kExitOk;
 }
@@ -331,6 +368,12 @@ void add_bench(CLI::App& app, Context& context) {
   CLI::App* command = group->add_subcommand("engine", "prefill, decode, and embedding speed");
   command->add_option("--model", o->model, "decoder");
   command->add_option("--threads", o->n_threads, "0: all cores")->check(CLI::Range(0, 1024));
+  command->add_option("--adapters", o->n_adapters, "random adapters that requests are spread over")
+      ->check(CLI::Range(0, 64));
+  command->add_option("--sequences", o->n_sequences, "sequences decoded together")
+      ->check(CLI::Range(1, 256));
+  command->add_option("--schemas", o->schema, "a schema or a folder of them, to answer under");
+  command->add_option("--schemas-max", o->n_schemas, "of the folder")->check(CLI::Range(1, 10000));
   command->add_option("--repetitions", o->repetitions, "figures of each kind")
       ->check(CLI::Range(1, 100));
   command->callback(
