@@ -225,15 +225,10 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
       if (lora.n_in != wanted.n_in || lora.n_out != wanted.n_out) {
         return refuse("the adapter's tensor has another shape than the base's", at->first);
       }
-      auto pair = std::make_unique<Pair>();
-      const auto bytes = [](const std::vector<float>& v) {
-        return std::span(reinterpret_cast<const uint8_t*>(v.data()), v.size() * sizeof(float));
-      };
-      CONSORT_ASSIGN(pair->a, tensor::PackedMatrix::pack(tensor::WeightFormat::f32, bytes(lora.a),
-                                                         lora.rank, lora.n_in));
-      CONSORT_ASSIGN(pair->b, tensor::PackedMatrix::pack(tensor::WeightFormat::f32, bytes(lora.b),
-                                                         lora.n_out, lora.rank));
-      pair->scale = lora.scale;
+      const bool as_f32 = decoder.layer(layer).weights[p].kind() == tensor::PackedMatrix::Kind::f32;
+      auto pair = std::make_unique<tensor::LowRank>();
+      CONSORT_ASSIGN(*pair, tensor::LowRank::pack(lora.a, lora.b, lora.n_out, lora.n_in, lora.rank,
+                                                  lora.scale, as_f32));
       out->pairs_[static_cast<size_t>(layer * kProjections + p)] = std::move(pair);
       ++bound;
     }
@@ -255,7 +250,7 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
 uint64_t DecoderAdapter::resident_bytes() const {
   uint64_t bytes = 0;
   for (const auto& pair : pairs_) {
-    if (pair) bytes += pair->a.resident_bytes() + pair->b.resident_bytes();
+    if (pair) bytes += pair->resident_bytes();
   }
   return bytes;
 }

@@ -24,6 +24,7 @@
 #include "base/thread_pool.h"
 #include "model/adapter_file.h"
 #include "model/gguf.h"
+#include "tensor/low_rank.h"
 #include "tensor/matmul.h"
 #include "tensor/packed.h"
 
@@ -88,17 +89,12 @@ class Decoder final {
 // An adapter's weights, bound to a decoder. Immutable.
 class DecoderAdapter final {
  public:
-  struct Pair {
-    tensor::PackedMatrix a;  // [rank, n_in]
-    tensor::PackedMatrix b;  // [n_out, rank]
-    float scale = 1.0f;
-  };
   // Every tensor of `file` must name a projection of `decoder` and have its shape. Errors:
   // failed_precondition 4106 with the tensor's name.
   static Result<std::unique_ptr<const DecoderAdapter>> bind(const Decoder& decoder,
                                                             const AdapterFile& file);
   // nullptr where the adapter leaves the projection as it is.
-  const Pair* pair(int layer, Projection projection) const {
+  const tensor::LowRank* pair(int layer, Projection projection) const {
     return pairs_[static_cast<size_t>(layer * kProjections + static_cast<int>(projection))].get();
   }
   int rank() const { return rank_; }
@@ -106,7 +102,7 @@ class DecoderAdapter final {
 
  private:
   DecoderAdapter() = default;
-  std::vector<std::unique_ptr<Pair>> pairs_;
+  std::vector<std::unique_ptr<tensor::LowRank>> pairs_;
   int rank_ = 0;
 };
 
@@ -119,6 +115,8 @@ struct Segment {
   const DecoderAdapter* adapter = nullptr;
   int n_outputs = 0;  // Of the last rows: logits wanted.
 };
+
+struct HeadRow;
 
 // Runs steps; owns the scratch memory of one step. One thread at a time.
 class DecoderRunner final {
@@ -133,6 +131,8 @@ class DecoderRunner final {
   int n_outputs() const;
   // Logits of output rows [first, first + n): [n, n_vocab] f32, valid until the next call.
   std::span<float> logits(int first, int n);
+  // Logits of some tokens of some output rows (decoder_head.h): the same bits as `logits` gives.
+  void logits_of(std::span<const HeadRow> rows);
   uint64_t scratch_bytes() const;
 
  private:

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "model/decoder.h"
+#include "model/decoder_head.h"
 
 namespace consort::model {
 
@@ -11,7 +12,7 @@ using tensor::PackedMatrix;
 
 namespace {
 constexpr int kRowsInline = 2;  // Up to here, work by rows is not worth waking a thread.
-constexpr int kLoraRows = 32;   // Rows of one piece of adapter work.
+constexpr int kLoraRows = tensor::LowRank::kRowsMax;
 }  // namespace
 
 struct DecoderRunner::State {
@@ -53,7 +54,11 @@ struct DecoderRunner::State {
   void write_kv(int layer, int m);
   void attend(int layer);
   void feed_forward_block(int layer);
-  void adapt(int layer, Projection projection, const Activations& in, float* y, size_t stride);
+  struct Adapted {
+    Projection projection;
+    float* y;  // Row 0.
+  };
+  void adapt(int layer, const Activations& in, std::span<const Adapted> products, size_t stride);
 
   const Decoder& decoder;
   const DecoderConfig& c;
@@ -215,19 +220,17 @@ void DecoderRunner::State::attend(int layer) {
   });
 }
 
-void DecoderRunner::State::adapt(int layer, Projection projection, const Activations& in, float* y,
-                                 size_t stride) {
-  if (lora_pieces.empty()) return;
-  pool.parallel_for(static_cast<int>(lora_pieces.size()), [&](int i) {
-    const Piece& piece = lora_pieces[static_cast<size_t>(i)];
-    const DecoderAdapter::Pair* pair = piece.segment->adapter->pair(layer, projection);
+// What the rows' adapters add to products of the same rows `in`.
+void DecoderRunner::State::adapt(int layer, const Activations& in,
+                                 std::span<const Adapted> products, size_t stride) {
+  const int n_products = static_cast<int>(products.size());
+  pool.parallel_for(static_cast<int>(lora_pieces.size()) * n_products, [&](int i) {
+    const Piece& piece = lora_pieces[static_cast<size_t>(i / n_products)];
+    const Adapted& product = products[static_cast<size_t>(i % n_products)];
+    const tensor::LowRank* pair = piece.segment->adapter->pair(layer, product.projection);
     if (pair == nullptr) return;
-    constexpr int kStride = AdapterFile::kRankMax;
-    float low[kLoraRows * kStride];
-    tensor::matmul_f32(kernels, pair->a, in.row(piece.first), static_cast<size_t>(in.n()), piece.n,
-                       1.0f, low, kStride, false);
-    tensor::matmul_f32(kernels, pair->b, low, kStride, piece.n, pair->scale,
-                       y + static_cast<size_t>(piece.first) * stride, stride, true);
+    tensor::add_low_rank(kernels, *pair, in, piece.first, piece.n,
+                         product.y + static_cast<size_t>(piece.first) * stride, stride);
   });
 }
 
@@ -244,15 +247,17 @@ void DecoderRunner::State::attention_block(int layer) {
   const tensor::MatmulPart parts[] = {
       {&weights[0], 0}, {&weights[1], c.n_q()}, {&weights[2], c.n_q() + c.n_kv()}};
   tensor::matmul(pool, kernels, normed, 0, r, parts, qkv.data(), width, false);
-  adapt(layer, Projection::q, normed, qkv.data(), width);
-  adapt(layer, Projection::k, normed, qkv.data() + c.n_q(), width);
-  adapt(layer, Projection::v, normed, qkv.data() + c.n_q() + c.n_kv(), width);
+  const Adapted adapted[] = {{Projection::q, qkv.data()},
+                             {Projection::k, qkv.data() + c.n_q()},
+                             {Projection::v, qkv.data() + c.n_q() + c.n_kv()}};
+  adapt(layer, normed, adapted, width);
   each_row([&](int m) { write_kv(layer, m); });
   attend(layer);
   each_row([&](int m) { attended.quantize_row(kernels, m); });
   const tensor::MatmulPart out[] = {{&weights[static_cast<int>(Projection::o)], 0}};
   tensor::matmul(pool, kernels, attended, 0, r, out, x.data(), static_cast<size_t>(c.n_embd), true);
-  adapt(layer, Projection::o, attended, x.data(), static_cast<size_t>(c.n_embd));
+  const Adapted adapted_out[] = {{Projection::o, x.data()}};
+  adapt(layer, attended, adapted_out, static_cast<size_t>(c.n_embd));
 }
 
 void DecoderRunner::State::feed_forward_block(int layer) {
@@ -268,8 +273,9 @@ void DecoderRunner::State::feed_forward_block(int layer) {
   const tensor::MatmulPart parts[] = {{&weights[static_cast<int>(Projection::gate)], 0},
                                       {&weights[static_cast<int>(Projection::up)], c.n_ff}};
   tensor::matmul(pool, kernels, normed, 0, r, parts, gate_up.data(), width, false);
-  adapt(layer, Projection::gate, normed, gate_up.data(), width);
-  adapt(layer, Projection::up, normed, gate_up.data() + c.n_ff, width);
+  const Adapted adapted[] = {{Projection::gate, gate_up.data()},
+                             {Projection::up, gate_up.data() + c.n_ff}};
+  adapt(layer, normed, adapted, width);
   each_row([&](int m) {
     const float* gate = gate_up.data() + static_cast<size_t>(m) * width;
     kernels.silu_mul(gate, gate + c.n_ff, c.n_ff, gated.row(m));
@@ -277,7 +283,8 @@ void DecoderRunner::State::feed_forward_block(int layer) {
   });
   const tensor::MatmulPart down[] = {{&weights[static_cast<int>(Projection::down)], 0}};
   tensor::matmul(pool, kernels, gated, 0, r, down, x.data(), static_cast<size_t>(c.n_embd), true);
-  adapt(layer, Projection::down, gated, x.data(), static_cast<size_t>(c.n_embd));
+  const Adapted adapted_down[] = {{Projection::down, x.data()}};
+  adapt(layer, gated, adapted_down, static_cast<size_t>(c.n_embd));
 }
 
 DecoderRunner::DecoderRunner(const Decoder& decoder, ThreadPool& pool,
@@ -318,6 +325,11 @@ std::span<float> DecoderRunner::logits(int first, int n) {
   tensor::matmul(s.pool, s.kernels, s.output_rows, first, n, parts, s.logits.data(),
                  static_cast<size_t>(s.c.n_vocab), false);
   return std::span(s.logits.data(), size);
+}
+
+void DecoderRunner::logits_of(std::span<const HeadRow> rows) {
+  State& s = *state_;
+  head_rows(s.pool, s.kernels, s.decoder.output(), s.output_rows, rows);
 }
 
 uint64_t DecoderRunner::scratch_bytes() const {

@@ -104,7 +104,8 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
 Result<Encoder::Linear> linear(const SafetensorsFile& file, const std::string& name, int n_out,
                                int n_in) {
   Encoder::Linear out;
-  CONSORT_ASSIGN(out.weight, pack_tensor(file, name + ".weight", n_out, n_in));
+  CONSORT_ASSIGN(out.weight, pack_tensor(file, name + ".weight", n_out, n_in,
+                                         tensor::PackedMatrix::Kind::bf16));
   CONSORT_ASSIGN(out.bias, read_vector(file, name + ".bias", n_out));
   return out;
 }
@@ -127,8 +128,8 @@ Result<std::unique_ptr<const Encoder>> Encoder::load(const std::filesystem::path
   // Some files carry the prefix of the class that wrote them.
   const std::string p =
       file->find("bert.embeddings.word_embeddings.weight") != nullptr ? "bert." : "";
-  CONSORT_ASSIGN(out->words_,
-                 pack_tensor(*file, p + "embeddings.word_embeddings.weight", c.n_vocab, c.n_embd));
+  CONSORT_ASSIGN(out->words_, pack_tensor(*file, p + "embeddings.word_embeddings.weight", c.n_vocab,
+                                          c.n_embd, tensor::PackedMatrix::Kind::f32));
   CONSORT_ASSIGN(out->positions_, read_vector(*file, p + "embeddings.position_embeddings.weight",
                                               c.n_positions * c.n_embd));
   CONSORT_ASSIGN(const SafetensorsTensor* types,

@@ -81,6 +81,7 @@ void EncoderRunner::State::project_and_norm(const tensor::Activations& in, const
     kernels.add(x.row(m), sums.data() + static_cast<size_t>(m) * width, c.n_embd);
     kernels.layer_norm(x.row(m), n.weight.data(), n.bias.data(), c.n_embd, c.norm_epsilon,
                        x.row(m));
+    x.round_row(kernels, m);
   });
 }
 
@@ -96,11 +97,15 @@ void EncoderRunner::State::layer(const Encoder::Layer& w) {
       {&w.q.weight, 0}, {&w.k.weight, c.n_embd}, {&w.v.weight, 2 * c.n_embd}};
   tensor::matmul(pool, kernels, x, 0, rows, parts, qkv.data(), 3 * e, true);
   attend();
+  each_row([&](int m) { attended.round_row(kernels, m); });
   project_and_norm(attended, w.o, w.attention_norm);
   each_row([&](int m) { fill(inner.row(m), w.up.bias); });
   const tensor::MatmulPart up[] = {{&w.up.weight, 0}};
   tensor::matmul(pool, kernels, x, 0, rows, up, inner.row(0), static_cast<size_t>(c.n_ff), true);
-  each_row([&](int m) { kernels.gelu(inner.row(m), c.n_ff); });
+  each_row([&](int m) {
+    kernels.gelu(inner.row(m), c.n_ff);
+    inner.round_row(kernels, m);
+  });
   project_and_norm(inner, w.down, w.output_norm);
 }
 
@@ -130,8 +135,9 @@ std::vector<std::vector<float>> EncoderRunner::run(
   }
   for (size_t i = 0; i < sequences.size(); ++i) {
     for (int t = 0; t < s.sequences[i].n; ++t) {
-      s.encoder.embed(s.kernels, sequences[i][static_cast<size_t>(t)], t,
-                      s.x.row(s.sequences[i].first + t));
+      const int m = s.sequences[i].first + t;
+      s.encoder.embed(s.kernels, sequences[i][static_cast<size_t>(t)], t, s.x.row(m));
+      s.x.round_row(s.kernels, m);
     }
   }
   for (int i = 0; i < s.c.n_layer; ++i) s.layer(s.encoder.layer(i));

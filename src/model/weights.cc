@@ -97,7 +97,7 @@ Result<std::vector<float>> read_vector(const GgufFile& file, std::string_view na
 }
 
 Result<tensor::PackedMatrix> pack_tensor(const SafetensorsFile& file, std::string_view name,
-                                         int n_out, int n_in) {
+                                         int n_out, int n_in, tensor::PackedMatrix::Kind kind) {
   CONSORT_ASSIGN(const SafetensorsTensor* found, file.tensor(name));
   const std::vector<uint64_t> wanted = {static_cast<uint64_t>(n_out), static_cast<uint64_t>(n_in)};
   if (found->shape != wanted) {
@@ -108,7 +108,9 @@ Result<tensor::PackedMatrix> pack_tensor(const SafetensorsFile& file, std::strin
   const std::span bytes(reinterpret_cast<const uint8_t*>(values.data()),
                         values.size() * sizeof(float));
   Result<tensor::PackedMatrix> packed =
-      tensor::PackedMatrix::pack(tensor::WeightFormat::f32, bytes, n_out, n_in);
+      kind == tensor::PackedMatrix::Kind::f32
+          ? tensor::PackedMatrix::pack(tensor::WeightFormat::f32, bytes, n_out, n_in)
+          : tensor::PackedMatrix::round_to(kind, values, n_out, n_in);
   if (!packed) return fail(std::move(packed).error().at(file.name() + ":" + std::string(name)));
   return packed;
 }

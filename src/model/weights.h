@@ -19,9 +19,9 @@ Result<tensor::PackedMatrix> pack_tensor(const GgufFile& file, std::string_view 
 // Tensor `name` as f32 [n]; every value finite.
 Result<std::vector<float>> read_vector(const GgufFile& file, std::string_view name, int n);
 
-// The same from safetensors (shape {n_out, n_in}; any floating type, as f32).
+// The same from safetensors (shape {n_out, n_in}; any floating type), kept as f32 or bf16.
 Result<tensor::PackedMatrix> pack_tensor(const SafetensorsFile& file, std::string_view name,
-                                         int n_out, int n_in);
+                                         int n_out, int n_in, tensor::PackedMatrix::Kind kind);
 Result<std::vector<float>> read_vector(const SafetensorsFile& file, std::string_view name, int n);
 
 }  // namespace consort::model

@@ -81,9 +81,15 @@ struct Kernels {
                    const PanelOutput& out);
   void (*q8_panel)(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
                    const PanelOutput& out);
+  // 8-bit weights of 16 columns: block b of x counts with its first 16 columns only.
+  void (*q8_narrow_panel)(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
+                          const PanelOutput& out);
   // Two panels at a time when `n_panels` is 2 (the second follows the first); columns in a row.
   void (*f32_panels)(const float* panels, int n_panels, const float* x, size_t x_stride, int n,
                      int rows, const PanelOutput& out);
+  // The same for bfloat16 weights and rows (pairs of columns side by side; n is even).
+  void (*bf16_panels)(const uint16_t* panels, int n_panels, const uint16_t* x, size_t x_stride,
+                      int n, int rows, const PanelOutput& out);
   void (*attend)(const AttendArgs& args);
   // out = x * w / sqrt(mean(x^2) + epsilon)
   void (*rms_norm)(const float* x, const float* w, int n, float epsilon, float* out);
@@ -103,15 +109,17 @@ struct Kernels {
   void (*attend_all)(const float* q, size_t q_stride, const float* k_t, const float* v,
                      size_t v_stride, int n, int head_dim, float* scores, float* out,
                      size_t out_stride);
-  void (*f32_to_f16)(const float* x, int n, uint16_t* out);  // Round to nearest even; any n.
+  void (*f32_to_f16)(const float* x, int n, uint16_t* out);   // Round to nearest even; any n.
+  void (*f32_to_bf16)(const float* x, int n, uint16_t* out);  // The same.
 };
 
 // `isa` must be supported.
 const Kernels& kernels(Isa isa);
 
-// The three tables. Null when this build has no such code.
+// The tables. Null when this build has no such code.
 const Kernels* scalar_kernels();
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx512_bf16_kernels();  // With bfloat16 dot products; its isa is avx512 as well.
 
 }  // namespace consort::tensor

@@ -104,12 +104,24 @@ void f32_to_f16(const float* x, int n, uint16_t* out) {
   }
 }
 
+void f32_to_bf16(const float* x, int n, uint16_t* out) {
+  int i = 0;
+  for (; n - i >= 16; i += 16) store_bf16(out + i, load(x + i));
+  if (i < n) {
+    uint16_t tail[16];
+    store_bf16(tail, load_first(x + i, n - i));
+    for (int k = 0; i < n; ++i, ++k) out[i] = tail[k];
+  }
+}
+
 constexpr Kernels make_kernels(Isa isa) {
   return {.isa = isa,
           .quantize = quantize,
           .q4_panel = q4_panel,
           .q8_panel = q8_panel,
+          .q8_narrow_panel = q8_narrow_panel,
           .f32_panels = f32_panels,
+          .bf16_panels = bf16_panels,
           .attend = attend,
           .rms_norm = rms_norm,
           .layer_norm = layer_norm,
@@ -119,7 +131,8 @@ constexpr Kernels make_kernels(Isa isa) {
           .softmax = softmax,
           .log_sum_exp = log_sum_exp,
           .attend_all = attend_all,
-          .f32_to_f16 = f32_to_f16};
+          .f32_to_f16 = f32_to_f16,
+          .f32_to_bf16 = f32_to_bf16};
 }
 
 }  // namespace

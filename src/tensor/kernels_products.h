@@ -51,6 +51,7 @@ constexpr int together(int m) { return m % 2 == 0 ? 2 : 1; }
 // the low nibble, element 16 + 4 g + j in the high one), 16 f16 scales, 16 f16 offsets.
 struct Q4Block {
   static constexpr size_t kBytes = 320;
+  static constexpr int kGroups = 8;
   W w[8];
   F scale, offset;
   inline explicit Q4Block(const uint8_t* panel) {
@@ -71,16 +72,18 @@ struct Q4Block {
   }
 };
 
-// Block of an 8-bit panel: 512 bytes of weight + 128 (byte 64 g + 4 r + j: element 4 g + j of row
-// r), 16 f16 scales.
+// Block of an 8-bit panel: 64 bytes of weight + 128 a group of 4 columns (byte 64 g + 4 r + j:
+// element 4 g + j of row r), then 16 f16 scales. 8 groups, or 4 where there are but 16 columns.
+template <int Groups>
 struct Q8Block {
-  static constexpr size_t kBytes = 544;
-  W w[8];
+  static constexpr size_t kBytes = 64 * Groups + 32;
+  static constexpr int kGroups = Groups;
+  W w[Groups];
   F scale;
   inline explicit Q8Block(const uint8_t* panel) {
 #pragma GCC unroll 8
-    for (int g = 0; g < 8; ++g) w[g] = load_w(panel + 64 * g);
-    scale = load_f16(reinterpret_cast<const uint16_t*>(panel + 512));
+    for (int g = 0; g < Groups; ++g) w[g] = load_w(panel + 64 * g);
+    scale = load_f16(reinterpret_cast<const uint16_t*>(panel + 64 * Groups));
   }
   static inline I start(const uint8_t* at) { return start_s8(load_i32(at)); }
   static inline I dot(I t, W w, int32_t x) { return dot_s8(t, w, x); }
@@ -107,7 +110,7 @@ void quantised_rows(const uint8_t* panel, const uint8_t* tile, int r, int n_bloc
 #pragma GCC unroll 4
       for (int u = 0; u < U; ++u) t[u] = Block::start(scales + kTileStarts + 4 * (m + u));
 #pragma GCC unroll 8
-      for (int g = 0; g < 8; ++g) {
+      for (int g = 0; g < Block::kGroups; ++g) {
 #pragma GCC unroll 4
         for (int u = 0; u < U; ++u) {
           t[u] = Block::dot(t[u], block.w[g], load_i32(q + kBlock * (m + u) + 4 * g));
@@ -154,7 +157,65 @@ void q4_panel(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
 }
 void q8_panel(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
               const PanelOutput& out) {
-  quantised_panel<Q8Block>(panel, x, row0, rows, out);
+  quantised_panel<Q8Block<8>>(panel, x, row0, rows, out);
+}
+
+void q8_narrow_panel(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
+                     const PanelOutput& out) {
+  quantised_panel<Q8Block<4>>(panel, x, row0, rows, out);
+}
+
+// Panel of bf16: [n / 2][16][2].
+template <int M, int P>
+void bf16_rows(const uint16_t* panels, const uint16_t* x, size_t x_stride, int n, float* y,
+               const PanelOutput& out) {
+  F acc[M][P];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) acc[m][p] = set1(0.0f);
+  }
+  const auto* first = reinterpret_cast<const uint8_t*>(panels);
+  const uint8_t* second = first + static_cast<size_t>(n) * 2 * kPanelRows;
+  const auto* rows = reinterpret_cast<const uint8_t*>(x);
+  for (int k = 0; k < n; k += 2, first += 64, second += 64, rows += 4) {
+    W w[P];
+    w[0] = load_w(first);
+    if constexpr (P == 2) w[1] = load_w(second);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const int32_t pair = load_i32(rows + 2 * x_stride * static_cast<size_t>(m));
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) acc[m][p] = dot_bf16(acc[m][p], w[p], pair);
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    float* ym = y + static_cast<size_t>(m) * out.stride;
+    PanelOutput whole = out;
+    if constexpr (P == 2) whole.n_valid = kPanelRows;
+    put(acc[m][0], ym, whole);
+    if constexpr (P == 2) put(acc[m][1], ym + kPanelRows, out);
+  }
+}
+
+template <int P, int M = kF32Rows>
+void bf16_groups(const uint16_t* panels, const uint16_t* x, size_t x_stride, int n, int rows, int m,
+                 const PanelOutput& out) {
+  for (; rows - m >= M; m += M) {
+    bf16_rows<M, P>(panels, x + static_cast<size_t>(m) * x_stride, x_stride, n,
+                    out.y + static_cast<size_t>(m) * out.stride, out);
+  }
+  if constexpr (M > 1) bf16_groups<P, M / 2>(panels, x, x_stride, n, rows, m, out);
+}
+
+void bf16_panels(const uint16_t* panels, int n_panels, const uint16_t* x, size_t x_stride, int n,
+                 int rows, const PanelOutput& out) {
+  if (n_panels == 2) {
+    bf16_groups<2>(panels, x, x_stride, n, rows, 0, out);
+  } else {
+    bf16_groups<1>(panels, x, x_stride, n, rows, 0, out);
+  }
 }
 
 // Panel of f32: [n][16].

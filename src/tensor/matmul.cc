@@ -9,7 +9,8 @@ void panel_range(const Kernels& kernels, const Activations& x, int row0, int row
                  const PackedMatrix& w, int first, int last, float* y, size_t y_stride,
                  bool accumulate) {
   for (int p = first; p < last;) {
-    const int together = w.kind() == PackedMatrix::Kind::f32 && last - p >= 2 ? 2 : 1;
+    const bool floats = w.kind() == PackedMatrix::Kind::f32 || w.kind() == PackedMatrix::Kind::bf16;
+    const int together = floats && last - p >= 2 ? 2 : 1;
     const int last_panel = p + together - 1;
     const PanelOutput out{.y = y + static_cast<size_t>(p) * kPanelRows,
                           .stride = y_stride,
@@ -22,6 +23,13 @@ void panel_range(const Kernels& kernels, const Activations& x, int row0, int row
         break;
       case PackedMatrix::Kind::q8:
         kernels.q8_panel(w.panel(p), x.quantized(), row0, rows, out);
+        break;
+      case PackedMatrix::Kind::q8_narrow:
+        kernels.q8_narrow_panel(w.panel(p), x.quantized(), row0, rows, out);
+        break;
+      case PackedMatrix::Kind::bf16:
+        kernels.bf16_panels(reinterpret_cast<const uint16_t*>(w.panel(p)), together,
+                            x.bf16_row(row0), static_cast<size_t>(x.n()), x.n(), rows, out);
         break;
       case PackedMatrix::Kind::f32:
         kernels.f32_panels(reinterpret_cast<const float*>(w.panel(p)), together, x.row(row0),
@@ -38,7 +46,10 @@ void Activations::resize(int rows, int n) {
   rows_ = rows;
   n_ = n;
   const auto cells = static_cast<size_t>(rows) * static_cast<size_t>(n);
-  if (f32_.size() < cells) f32_.resize(cells);
+  if (f32_.size() < cells) {
+    f32_.resize(cells);
+    bf16_.resize(cells);
+  }
   const size_t tile_bytes = quantized().tile_bytes();
   const size_t bytes = tile_bytes * static_cast<size_t>((rows + kTileRows - 1) / kTileRows);
   if (tiles_.size() < bytes) tiles_ = AlignedBytes(bytes);
@@ -48,6 +59,10 @@ void Activations::quantize_row(const Kernels& kernels, int m) {
   const QuantizedRows to = quantized();
   kernels.quantize(row(m), n_, tiles_.data() + to.tile_bytes() * static_cast<size_t>(m / kTileRows),
                    m % kTileRows);
+}
+
+void Activations::round_row(const Kernels& kernels, int m) {
+  kernels.f32_to_bf16(row(m), n_, bf16_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_));
 }
 
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
@@ -87,24 +102,6 @@ void matmul_panels(const Kernels& kernels, const Activations& x, int row0, int r
                    const PackedMatrix& weights, int first, int last, float* y, size_t y_stride) {
   CONSORT_CHECK(weights.n_in() == x.n());
   panel_range(kernels, x, row0, rows, weights, first, last, y, y_stride, false);
-}
-
-void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x,
-                size_t x_stride, int rows, float scale, float* y, size_t y_stride,
-                bool accumulate) {
-  CONSORT_CHECK(weights.kind() == PackedMatrix::Kind::f32);
-  for (int p = 0; p < weights.n_panels();) {
-    const int together = weights.n_panels() - p >= 2 ? 2 : 1;
-    const int last_panel = p + together - 1;
-    kernels.f32_panels(reinterpret_cast<const float*>(weights.panel(p)), together, x, x_stride,
-                       weights.n_in(), rows,
-                       {.y = y + static_cast<size_t>(p) * kPanelRows,
-                        .stride = y_stride,
-                        .n_valid = std::min(kPanelRows, weights.n_out() - last_panel * kPanelRows),
-                        .accumulate = accumulate,
-                        .scale = scale});
-    p += together;
-  }
 }
 
 }  // namespace consort::tensor

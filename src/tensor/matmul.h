@@ -10,7 +10,8 @@
 
 namespace consort::tensor {
 
-// Rows of activations, f32 and (on demand) 8-bit, reused from step to step. One thread at a time.
+// Rows of activations, f32 and (on demand) 8-bit or bfloat16, reused from step to step. One thread
+// at a time.
 class Activations final {
  public:
   // Makes room for `rows` x `n`; contents undefined. No allocation once it was as large.
@@ -23,6 +24,11 @@ class Activations final {
   int n() const { return n_; }
   // 8-bit copy of row m. Different rows may be quantised by different threads.
   void quantize_row(const Kernels& kernels, int m);
+  // bfloat16 copy of row m, likewise.
+  void round_row(const Kernels& kernels, int m);
+  const uint16_t* bf16_row(int m) const {
+    return bf16_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_);
+  }
   QuantizedRows quantized() const { return {tiles_.data(), n_}; }
 
  private:
@@ -30,6 +36,7 @@ class Activations final {
   int n_ = 0;
   std::vector<float> f32_;
   AlignedBytes tiles_;
+  std::vector<uint16_t> bf16_;
 };
 
 // One matrix of a product and where its first output column goes.
@@ -39,7 +46,8 @@ struct MatmulPart {
 };
 
 // y[m, part.column + j] (+)= x[m] . weights[j] for rows [row0, row0 + rows) of x; y's row 0 belongs
-// to x's row row0. Quantised parts read x.quantized(), f32 parts x's f32 rows.
+// to x's row row0. Quantised parts read x.quantized(), bf16 parts its bf16 rows, f32 parts its f32
+// rows.
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
             std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate);
 
@@ -47,10 +55,5 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int 
 // [row0, row0 + rows). The same bits as matmul gives.
 void matmul_panels(const Kernels& kernels, const Activations& x, int row0, int rows,
                    const PackedMatrix& weights, int first, int last, float* y, size_t y_stride);
-
-// f32 form on bare rows: y[m] (+)= scale * x[m] . weights, for f32 panels only; on the calling
-// thread.
-void matmul_f32(const Kernels& kernels, const PackedMatrix& weights, const float* x,
-                size_t x_stride, int rows, float scale, float* y, size_t y_stride, bool accumulate);
 
 }  // namespace consort::tensor

@@ -1,5 +1,6 @@
 #include "tensor/packed.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,8 @@ namespace {
 
 constexpr size_t kQ4BlockBytes = 320;
 constexpr size_t kQ8BlockBytes = 544;
+constexpr size_t kQ8NarrowBytes = 288;
+constexpr int kNarrow = 16;  // Columns of q8_narrow.
 
 bool finite_half(uint16_t h) { return (h & 0x7c00) != 0x7c00; }
 
@@ -130,29 +133,19 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
             .got(std::to_string(data.size()) + " bytes"));
   }
   PackedMatrix out;
-  out.n_out_ = n_out;
-  out.n_in_ = n_in;
   const int n_blocks = n_in / kBlock;
   switch (format) {
     case WeightFormat::q4_0:
     case WeightFormat::q4_1:
-      out.kind_ = Kind::q4;
+      out.allocate(Kind::q4, n_out, n_in, kQ4BlockBytes * static_cast<size_t>(n_blocks));
       break;
     case WeightFormat::q5_0:
     case WeightFormat::q8_0:
-      out.kind_ = Kind::q8;
+      out.allocate(Kind::q8, n_out, n_in, kQ8BlockBytes * static_cast<size_t>(n_blocks));
       break;
     default:
-      out.kind_ = Kind::f32;
+      out.allocate(Kind::f32, n_out, n_in, 64 * static_cast<size_t>(n_in));
       break;
-  }
-  out.panel_bytes_ = out.kind_ == Kind::q4   ? kQ4BlockBytes * static_cast<size_t>(n_blocks)
-                     : out.kind_ == Kind::q8 ? kQ8BlockBytes * static_cast<size_t>(n_blocks)
-                                             : 64 * static_cast<size_t>(n_in);
-  out.bytes_ = AlignedBytes(out.panel_bytes_ * static_cast<size_t>(out.n_panels()));
-  if (n_out % kPanelRows != 0) {
-    std::memset(out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(out.n_panels() - 1), 0,
-                out.panel_bytes_);
   }
   std::vector<float> scratch(out.kind_ == Kind::f32 ? n : 0);
   for (int i = 0; i < n_out; ++i) {
@@ -166,7 +159,7 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
       case Kind::q8:
         CONSORT_TRY(pack_q8_row(in, format == WeightFormat::q5_0, n_blocks, r, panel));
         break;
-      case Kind::f32:
+      default:
         CONSORT_TRY(pack_f32_row(format, in, n_in, r, panel, &scratch));
         break;
     }
@@ -174,14 +167,91 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
   return out;
 }
 
+// The last panel may have rows that stand for nothing: they are 0.
+void PackedMatrix::allocate(Kind kind, int n_out, int n_in, size_t panel_bytes) {
+  kind_ = kind;
+  n_out_ = n_out;
+  n_in_ = n_in;
+  panel_bytes_ = panel_bytes;
+  bytes_ = AlignedBytes(panel_bytes * static_cast<size_t>(n_panels()));
+  if (n_out % kPanelRows != 0) {
+    std::memset(bytes_.data() + panel_bytes * static_cast<size_t>(n_panels() - 1), 0, panel_bytes);
+  }
+}
+
+Result<PackedMatrix> PackedMatrix::round_to(Kind kind, std::span<const float> values, int n_out,
+                                            int n_in) {
+  CONSORT_CHECK(n_out > 0 && n_in > 0 && (kind != Kind::q8_narrow || n_in <= kNarrow));
+  CONSORT_CHECK(values.size() == static_cast<size_t>(n_out) * static_cast<size_t>(n_in));
+  PackedMatrix out;
+  if (kind == Kind::bf16) {
+    const int width = (n_in + 1) / 2 * 2;
+    out.allocate(kind, n_out, width, 32 * static_cast<size_t>(width));
+    std::vector<uint16_t> row(static_cast<size_t>(width), 0);
+    for (int i = 0; i < n_out; ++i) {
+      const float* from = values.data() + static_cast<size_t>(i) * static_cast<size_t>(n_in);
+      for (int k = 0; k < n_in; ++k) {
+        if (!std::isfinite(from[k])) return fail(not_finite());
+      }
+      scalar_kernels()->f32_to_bf16(from, n_in, row.data());
+      uint8_t* panel = out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
+      for (int k = 0; k < width; k += 2)
+        std::memcpy(panel + 32 * k + 4 * (i % kPanelRows), row.data() + k, 4);
+    }
+    return out;
+  }
+  CONSORT_CHECK(kind == Kind::q8 || kind == Kind::q8_narrow);
+  const int groups = kind == Kind::q8 ? 8 : kNarrow / 4;
+  const int n_blocks = kind == Kind::q8 ? (n_in + kBlock - 1) / kBlock : 1;
+  const size_t block_bytes = kind == Kind::q8 ? kQ8BlockBytes : kQ8NarrowBytes;
+  out.allocate(kind, n_out, n_blocks * kBlock, block_bytes * static_cast<size_t>(n_blocks));
+  for (int i = 0; i < n_out; ++i) {
+    const float* from = values.data() + static_cast<size_t>(i) * static_cast<size_t>(n_in);
+    uint8_t* panel = out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
+    const int r = i % kPanelRows;
+    for (int b = 0; b < n_blocks; ++b, panel += block_bytes) {
+      float block[kBlock] = {};
+      const int n = std::min(kBlock, n_in - b * kBlock);
+      float peak = 0;
+      for (int k = 0; k < n; ++k) {
+        block[k] = from[b * kBlock + k];
+        if (!std::isfinite(block[k])) return fail(not_finite());
+        peak = std::max(peak, std::fabs(block[k]));
+      }
+      // As Q8_0: codes by the exact scale, which is then kept as f16.
+      const float d = peak / 127.0f;
+      if (d > 65504.0f) return fail(not_finite());
+      uint8_t codes[kBlock];
+      for (int k = 0; k < kBlock; ++k) {
+        const float code = d > 0 ? std::nearbyintf(block[k] / d) : 0.0f;
+        codes[k] = static_cast<uint8_t>(static_cast<int>(code) + 128);
+      }
+      for (int g = 0; g < groups; ++g) std::memcpy(panel + 64 * g + 4 * r, codes + 4 * g, 4);
+      uint16_t half;
+      scalar_kernels()->f32_to_f16(&d, 1, &half);
+      write_half(panel + 64 * groups + 2 * r, half);
+    }
+  }
+  return out;
+}
+
 void PackedMatrix::row(int index, float* out) const {
-  CONSORT_CHECK(index >= 0 && index < n_out_);
+  CONSORT_CHECK(index >= 0 && index < n_out_ && kind_ != Kind::q8_narrow);
   const uint8_t* panel = this->panel(index / kPanelRows);
   const int r = index % kPanelRows;
   if (kind_ == Kind::f32) {
     for (int k = 0; k < n_in_; ++k) {
       std::memcpy(out + k,
                   panel + 4 * (static_cast<size_t>(k) * kPanelRows + static_cast<size_t>(r)), 4);
+    }
+    return;
+  }
+  if (kind_ == Kind::bf16) {
+    for (int k = 0; k < n_in_; ++k) {
+      uint16_t half;
+      std::memcpy(&half, panel + 64 * (k / 2) + 4 * r + 2 * (k % 2), 2);
+      const uint32_t bits = static_cast<uint32_t>(half) << 16;
+      std::memcpy(out + k, &bits, 4);
     }
     return;
   }

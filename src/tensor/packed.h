@@ -8,6 +8,11 @@
 //   q4    Q4_1, Q4_0              256 B nibbles, 16 f16 scales, 16 f16 offsets         yes
 //   q8    Q8_0, Q5_0              512 B of weight + 128, 16 f16 scales                 yes
 //   f32   everything else         [n_in][16] f32                                       yes
+//
+// Rounded from f32 by those who ask for it (`round_to`): q8 by blocks of 32 as Q8_0 does, and
+//
+//   q8_narrow   at most 16 columns   256 B of weight + 128, 16 f16 scales
+//   bf16                             [n_in / 2][16][2] bf16
 #pragma once
 
 #include <cstdint>
@@ -51,7 +56,7 @@ class AlignedBytes final {
 // Immutable after packing; shared by threads.
 class PackedMatrix final {
  public:
-  enum class Kind { q4, q8, f32 };
+  enum class Kind { q4, q8, q8_narrow, f32, bf16 };
 
   PackedMatrix() = default;
   // `data`: n_out rows of n_in weights, row-major, exactly weight_bytes(format, n_out * n_in).
@@ -59,6 +64,12 @@ class PackedMatrix final {
   // corruption 4004 (data of another size, or a scale or weight that is not finite).
   static Result<PackedMatrix> pack(WeightFormat format, std::span<const uint8_t> data, int n_out,
                                    int n_in);
+
+  // `values` [n_out, n_in] row-major as `kind` q8, q8_narrow or bf16. n_in() of the result is what
+  // rows of activations must have, the columns past the given ones being 0: the next multiple of 32
+  // (q8, q8_narrow) or of 2. Errors: corruption 4004 (a value that is not finite or too large).
+  static Result<PackedMatrix> round_to(Kind kind, std::span<const float> values, int n_out,
+                                       int n_in);
 
   Kind kind() const { return kind_; }
   int n_out() const { return n_out_; }
@@ -69,9 +80,12 @@ class PackedMatrix final {
     return bytes_.data() + panel_bytes_ * static_cast<size_t>(index);
   }
   uint64_t resident_bytes() const { return bytes_.size(); }
-  void row(int index, float* out) const;  // Row `index` as f32, [n_in]: an embedding look-up.
+  // Row `index` as f32, [n_in]: an embedding look-up (not for q8_narrow).
+  void row(int index, float* out) const;
 
  private:
+  void allocate(Kind kind, int n_out, int n_in, size_t panel_bytes);
+
   Kind kind_ = Kind::f32;
   int n_out_ = 0;
   int n_in_ = 0;

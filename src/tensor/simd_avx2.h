@@ -80,6 +80,18 @@ inline F copy_sign(F x, F y) {
           _mm256_or_ps(_mm256_and_ps(sign, x.b), _mm256_andnot_ps(sign, y.b))};
 }
 
+inline __m128i to_bf16_half(__m256 x) {
+  const __m256i bits = _mm256_castps_si256(x);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i up = _mm256_srli_epi32(
+      _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
+  return _mm_packus_epi32(_mm256_castsi256_si128(up), _mm256_extracti128_si256(up, 1));
+}
+inline void store_bf16(uint16_t* p, F x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), to_bf16_half(x.a));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), to_bf16_half(x.b));
+}
+
 inline I set1_i(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 inline F to_f(I x) { return {_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)}; }
 inline I to_i(F x) { return {_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)}; }
@@ -143,6 +155,19 @@ inline __m256i dot_s8_half(__m256i acc, __m256i w, __m256i x) {
 inline I dot_s8(I acc, W w, int32_t x) {
   const __m256i xs = _mm256_set1_epi32(x);
   return {dot_s8_half(acc.a, w.a, xs), dot_s8_half(acc.b, w.b, xs)};
+}
+
+inline __m256 dot_bf16_half(__m256 acc, __m256i w, __m256i x) {
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  const __m256 even = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(w, 16)),
+                                      _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), acc);
+  return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(w, high)),
+                         _mm256_castsi256_ps(_mm256_and_si256(x, high)), even);
+}
+// acc + the products of 16 pairs of bf16 with one pair.
+inline F dot_bf16(F acc, W w, int32_t x) {
+  const __m256i xs = _mm256_set1_epi32(x);
+  return {dot_bf16_half(acc.a, w.a, xs), dot_bf16_half(acc.b, w.b, xs)};
 }
 
 }  // namespace

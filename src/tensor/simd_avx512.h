@@ -1,4 +1,5 @@
-// 16 lanes on AVX-512. Only for kernels_avx512.cc, which alone is compiled for it.
+// 16 lanes on AVX-512. Only for kernels_avx512.cc and kernels_avx512_bf16.cc, which
+// alone are compiled for it.
 #pragma once
 
 #include <immintrin.h>
@@ -66,6 +67,15 @@ inline F copy_sign(F a, F b) {
                                           _mm512_andnot_si512(sign, _mm512_castps_si512(b.v))))};
 }
 
+// Round to nearest even, by integers: the same bits as the other instruction sets.
+inline void store_bf16(uint16_t* p, F a) {
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16)));
+}
+
 inline I set1_i(int32_t a) { return {_mm512_set1_epi32(a)}; }
 inline F to_f(I a) { return {_mm512_cvtepi32_ps(a.v)}; }
 inline I to_i(F a) { return {_mm512_cvtps_epi32(a.v)}; }
@@ -100,6 +110,21 @@ inline I dot_u4(I acc, W w, int32_t x) {
 inline I start_s8(int32_t start) { return set1_i(start); }
 inline I dot_s8(I acc, W w, int32_t x) {
   return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))};
+}
+
+// acc + the products of 16 pairs of bf16 with one pair.
+inline F dot_bf16(F acc, W w, int32_t x) {
+#ifdef __AVX512BF16__
+  return {_mm512_dpbf16_ps(acc.v, reinterpret_cast<__m512bh>(w.v),
+                           reinterpret_cast<__m512bh>(_mm512_set1_epi32(x)))};
+#else
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  const __m512i xs = _mm512_set1_epi32(x);
+  const __m512 even = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(w.v, 16)),
+                                      _mm512_castsi512_ps(_mm512_slli_epi32(xs, 16)), acc.v);
+  return {_mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(w.v, high)),
+                          _mm512_castsi512_ps(_mm512_and_si512(xs, high)), even)};
+#endif
 }
 
 }  // namespace

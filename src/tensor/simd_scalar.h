@@ -73,6 +73,12 @@ inline F load_f16(const uint16_t* p) {
 inline void store_f16(uint16_t* p, F a) {
   for (int i = 0; i < 16; ++i) p[i] = float_to_half(a.v[i]);
 }
+inline void store_bf16(uint16_t* p, F a) {
+  for (int i = 0; i < 16; ++i) {
+    const auto bits = std::bit_cast<uint32_t>(a.v[i]);
+    p[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+}
 inline F set1(float x) {
   return lanes([&](int) { return x; });
 }
@@ -174,5 +180,19 @@ inline I dot_u4(I acc, const W& w, int32_t x) {
 }
 inline I start_s8(int32_t start) { return set1_i(start); }
 inline I dot_s8(I acc, const W& w, int32_t x) { return dot_u4(acc, w, x); }
+
+// acc + the products of 16 pairs of bf16 with one pair.
+inline F dot_bf16(F acc, const W& w, int32_t x) {
+  const auto low = [](uint32_t pair) { return std::bit_cast<float>(pair << 16); };
+  const auto high = [](uint32_t pair) { return std::bit_cast<float>(pair & 0xffff0000u); };
+  const auto xs = static_cast<uint32_t>(x);
+  for (int i = 0; i < 16; ++i) {
+    uint32_t pair;
+    std::memcpy(&pair, w.v + 4 * i, 4);
+    acc.v[i] = acc.v[i] + low(pair) * low(xs);
+    acc.v[i] = acc.v[i] + high(pair) * high(xs);
+  }
+  return acc;
+}
 
 }  // namespace
