@@ -55,10 +55,14 @@ std::string measure_of(std::string_view header) {
 
 }  // namespace
 
-std::vector<Figure> figures_of_csv(const DocumentInfo& info, const std::vector<CsvRecord>& records) {
+std::vector<Figure> figures_of_csv(const DocumentInfo& info, const std::vector<CsvRecord>& records, int group_column) {
   std::vector<Figure> out;
   if (records.size() < 2 || records.size() > kCsvFigureRowsMax) return out;
   Role role = roles_of(records);
+  if (group_column >= 0) {
+    role.company = group_column;
+    std::erase(role.labels, group_column);
+  }
   bool dated_events = role.period_end >= 0 && role.year < 0 && role.period < 0 && !has(lower_ascii(records[0].fields[static_cast<size_t>(role.period_end)]), "end");
   if ((role.period_end < 0 && role.year < 0) || role.values.empty() || dated_events) return out;
   FiscalCalendar calendar = FiscalCalendar::from_document(info.period_end, info.kind, "");
@@ -98,6 +102,7 @@ std::vector<Figure> figures_of_csv(const DocumentInfo& info, const std::vector<C
       UnitNote unit = parse_unit(role.unit >= 0 ? field(role.unit) : records[0].fields[static_cast<size_t>(c)]);
       if (number->percent) unit = {"%", 1};
       if (unit.unit.empty() && role.unit >= 0) unit.unit = lower_ascii(field(role.unit));
+      if (unit.unit.empty() && has(lower_ascii(records[0].fields[static_cast<size_t>(c)]), "(count)")) unit.unit = "count";
       f.unit = unit.unit;
       f.scale = unit.scale;
       f.amount = number->amount;

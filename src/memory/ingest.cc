@@ -288,7 +288,9 @@ Result<void> Ingest::write_tables(const SourceFile& file, PreparedSource& source
   for (size_t d = 0; d < source.documents.size(); ++d) {
     PreparedDocument& document = source.documents[d];
     if (source.csv) {
-      CONSORT_ASSIGN(auto counts, add_csv(*tables, document.info, *source.csv, file.path.string(), options_.stop));
+      CsvFile sums;  // The first document is the file; the others are sums of it.
+      if (d > 0) sums.text = document.content.text;
+      CONSORT_ASSIGN(auto counts, add_csv(*tables, document.info, d == 0 ? *source.csv : sums, file.path.string(), options_.stop));
       report_.n_tables += static_cast<int>(counts.n_tables);
       if (!source.figures[d].empty()) {
         CONSORT_ASSIGN(auto added, add_figures(*tables, document.info, source.figures[d][0]));

@@ -130,5 +130,30 @@ TEST(Memory, ACsvWithPeriodsFeedsFiguresAndItsOwnTable) {
   EXPECT_EQ(found->front().company, "Acme");
 }
 
+TEST(Memory, ADatedCsvIsSummedByCategoryAndWholeYear) {
+  TempFolder files, home;
+  std::string csv = "Day,Port,Freight (USD),Rate %\n";
+  for (int month = 1; month <= 12; ++month) {  // 12 x 0.10 = 1.20 and 12 x 2.25 = 27.00: exact in decimals.
+    const std::string day = "2021-" + std::string(month < 10 ? "0" : "") + std::to_string(month) + "-15";
+    csv += day + ",Kiel,0.10,5\n" + day + ",Riga,2.25,7\n";
+  }
+  csv += "2022-01-15,Kiel,9.00,5\n";  // A year of one month is not compared.
+  files.write("freight.csv", csv);
+  auto memory = Memory::open(home.path() / "m", {});
+  auto report = ingest(**memory, files.path());
+  ASSERT_TRUE(report.has_value()) << report.error().to_string();
+  for (const auto& issue : report->issues) ADD_FAILURE() << issue.path << ": " << issue.error.to_string();
+  EXPECT_EQ(*(*memory)->page_text("freight_by_port", std::nullopt),
+            "Port,Year,Period end,Freight (USD)\nKiel,2021,2021-12-31,1.20\nRiga,2021,2021-12-31,27.00\nTotal,2021,2021-12-31,28.20\n");
+  FigureFilter riga;
+  riga.companies = {"Riga"};
+  auto found = (*memory)->find_figures("freight", riga, 5);
+  ASSERT_EQ(found->size(), 1u);  // A rate does not add up, so it is no figure.
+  EXPECT_EQ(found->front().amount, "27.00");
+  EXPECT_EQ(found->front().unit, "USD");
+  auto again = ingest(**memory, files.path());
+  EXPECT_EQ(again->unchanged, 1);
+}
+
 }  // namespace
 }  // namespace consort::memory

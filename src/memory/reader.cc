@@ -56,6 +56,7 @@ Result<void> read_csv_file(const SourceFile& file, const IngestOptions& options,
   document.info.title = title_of(file.info, {});
   document.digest = file.digest;
   std::vector<std::vector<Figure>> figures;
+  std::vector<CsvSummary> summaries;
   if (csv.streamed) {
     out->notes.push_back(file.path.string() + ": larger than 4 MiB, so it is a table for SQL and its text is not searched");
   } else {
@@ -85,10 +86,24 @@ Result<void> read_csv_file(const SourceFile& file, const IngestOptions& options,
     for (auto& chunk : document.chunks) chunk.heading = cut_utf8(heading, 300);
     figures.push_back(figures_of_csv(document.info, records));
     document.n_figures = static_cast<int>(figures[0].size());
+    summaries = summarise_csv(document.info, records);
   }
   out->csv = std::move(csv);
   out->documents.push_back(std::move(document));
   out->figures.push_back(std::move(figures));
+  for (CsvSummary& summary : summaries) {
+    PreparedDocument sums;
+    sums.info = std::move(summary.info);
+    sums.content.title = sums.info.title;
+    sums.content.text = std::move(summary.text);
+    sums.content.pages = {PageSpan{std::nullopt, 0, sums.content.text.size()}};
+    for (const CsvRecord& r : summary.records) sums.content.blocks.push_back({BlockKind::row, 0, r.begin, r.end});
+    sums.chunks = cut_passages(sums.content);
+    std::vector<Figure> rows = figures_of_csv(sums.info, summary.records, 0);
+    sums.n_figures = static_cast<int>(rows.size());
+    out->documents.push_back(std::move(sums));
+    out->figures.push_back({std::move(rows)});
+  }
   return {};
 }
 

@@ -16,7 +16,7 @@
 namespace consort::memory {
 
 // Raised when a reader changes what it makes of the same bytes: files are then read anew.
-inline constexpr int kReaderVersion = 1;
+inline constexpr int kReaderVersion = 2;
 
 enum class FileType { pdf, html, markdown, text, csv, jsonl };
 std::optional<FileType> file_type(const std::filesystem::path& path);
@@ -42,7 +42,18 @@ struct PreparedSource {
 Result<PreparedSource> read_source(const SourceFile& file, const IngestOptions& options);
 
 // Figures of a CSV that has a period column: one grid, its rows as `figures` wants them.
-std::vector<Figure> figures_of_csv(const DocumentInfo& info, const std::vector<CsvRecord>& records);
+// `group_column`: the column that stands in a company's place; -1: the one headed "Company", if any.
+std::vector<Figure> figures_of_csv(const DocumentInfo& info, const std::vector<CsvRecord>& records, int group_column = -1);
+
+// Sums by one category and calendar year of dated rows, as a document of its own: text, and records with ranges in it.
+struct CsvSummary {
+  DocumentInfo info;
+  std::string text;
+  std::vector<CsvRecord> records;  // The first is the header: category, Year, Period end, measures.
+};
+// One for each category column of a table that has a date (or month) column and no companies. Exact decimals; only years
+// with all twelve months; "Total" is a group of its own. Empty when the table is no such table.
+std::vector<CsvSummary> summarise_csv(const DocumentInfo& info, const std::vector<CsvRecord>& records);
 
 // What the folders hold, in path order. `manifest.jsonl` of a folder describes files under it; what a
 // manifest names as the `text` of a `pdf` is left out with a note, as are files of unknown types (counted).

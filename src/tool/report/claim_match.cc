@@ -54,9 +54,10 @@ bool period_fits(const NumeralContext& context, const Printed& p, const std::vec
   return !context.period || period_agrees(*context.period, p, e);
 }
 
-// Is `a` the period before `b` in one row?
+// Is `a` the period before `b` in one row, or in two records of one series?
 bool precedes(const Printed& a, const Printed& b) {
-  if (a.citation != b.citation || a.group != b.group || a.column == b.column) return false;
+  const bool one_series = a.citation != b.citation && !a.series.empty() && a.series == b.series && a.column == b.column;
+  if (!one_series && (a.citation != b.citation || a.group != b.group || a.column == b.column)) return false;
   if (a.period.year != 0 && b.period.year != 0) {
     if (a.period.span != b.period.span && a.period.span != Span::unknown && b.period.span != Span::unknown) return false;
     if (a.period.count != b.period.count) return false;

@@ -48,6 +48,11 @@ std::vector<Printed> figures_of_csv(std::string_view file, std::string_view reco
   std::vector<Printed> out;
   if (header.size() < 3 || fields.size() != header.size()) return out;
   Period period;
+  std::string series;
+  for (size_t c = 0; c < fields.size(); ++c) {
+    const std::string name = normalise_text(header[c]);
+    if (fields[c].find_first_of("0123456789") == std::string::npos && name.find("source") == std::string::npos) series += fields[c] + "|";
+  }
   for (size_t c = 0; c < fields.size(); ++c) {
     const bool date = fields[c].size() == 10 && fields[c][4] == '-' && fields[c][7] == '-';
     if (date) period.year = std::atoi(fields[c].substr(0, 4).c_str());
@@ -56,15 +61,17 @@ std::vector<Printed> figures_of_csv(std::string_view file, std::string_view reco
     const std::string name = normalise_text(header[c]);
     const bool dollars = header[c].find("USD") != std::string::npos || header[c].find('$') != std::string::npos;
     const bool percent = name.find('%') != std::string::npos || name.find("percent") != std::string::npos;
+    const bool count = name.find("(count)") != std::string::npos || name.find("(units)") != std::string::npos;
     auto value = Rational::parse(fields[c]);
-    if (!value || (!dollars && !percent)) continue;
+    if (!value || (!dollars && !percent && !count)) continue;
     const int scale = name.find("billion") != std::string::npos    ? 9
                       : name.find("million") != std::string::npos  ? 6
                       : name.find("thousand") != std::string::npos ? 3
                                                                    : 0;
     Printed p;
     p.value = *value->times(*Rational(10).power(scale));
-    p.unit = percent ? NumeralUnit::percent : NumeralUnit::currency;
+    p.unit = percent ? NumeralUnit::percent : count ? NumeralUnit::plain : NumeralUnit::currency;
+    p.series = series;
     p.period = period;
     p.citation = citation;
     p.group = 1;

@@ -31,6 +31,7 @@ struct Printed {
   int scale = 0;             // Power of ten that was applied.
   int direction = 0;         // Of prose: what the words before it say; of a row: 0.
   std::string printed;
+  std::string series;        // Of a CSV: the texts of its record; records with the same texts compare over time.
 };
 
 struct Evidence {

@@ -46,6 +46,25 @@ double relevance(const Subject& subject, const std::string& brief) {
 }
 
 constexpr size_t kFiguresAlways = 3;
+constexpr size_t kMeasuresMax = 5;
+
+// What a table measures, nearest to the brief first; empty without a table.
+Array measures_of(const Value& input, const std::string& brief) {
+  const Value* table = input.find("measures");
+  if (table == nullptr || !table->is_object()) return {};
+  std::vector<std::pair<double, std::string>> ranked;
+  for (const Value& row : list(*table, "rows")) {
+    if (!row.is_array() || row.as_array().empty() || !row.as_array()[0].is_string()) continue;
+    const std::string& label = row.as_array()[0].as_string();
+    ranked.emplace_back(overlap(label, brief), label);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  Array out;
+  for (const auto& [score, label] : ranked) {
+    if (out.size() < kMeasuresMax) out.push_back(label);
+  }
+  return out;
+}
 
 bool same(const std::string& a, const std::string& b) { return words(a, false) == words(b, false); }
 
@@ -75,6 +94,7 @@ Result<Value> plan_menu(const Value& input) {
   for (const auto& [score, subject] : ranked) {
     if (subjects.size() < 3 || (score > 0.6 * ranked[0].first && subjects.size() < 5)) subjects.push_back(subject->name);
   }
+  if (Array measures = measures_of(input, topic + questions_text); !measures.empty()) subjects = std::move(measures);
   Array questions;
   for (const Value& q : list(brief, "questions")) questions.push_back(q);
   Array menu = subjects;

@@ -18,7 +18,7 @@ namespace consort::tool {
 // The extracted text of a page, for quotes. Memory::page_text fits.
 using PageText = std::function<Result<std::string>(const std::string& doc, std::optional<int> page)>;
 
-// {brief} -> {subjects, companies}: figures that are worth comparing, nearest to the brief first, and the
+// {brief, measures?} -> {subjects, companies}: what a table measures (rows of one label each), or figures that are worth comparing, nearest to the brief first, and the
 // brief's own questions. What the planner may name.
 Result<contract::Value> plan_menu(const contract::Value& input);
 

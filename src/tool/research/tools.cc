@@ -7,7 +7,8 @@ namespace {
 
 constexpr const char* kMenuIn = R"({"type":"object","properties":{"brief":{"type":"object","properties":{
   "topic":{"type":"string"},"companies":{"type":"array","items":{"type":"string"},"minItems":1},
-  "questions":{"type":"array","items":{"type":"string"}}},"required":["topic","companies"]}},"required":["brief"]})";
+  "questions":{"type":"array","items":{"type":"string"}}},"required":["topic","companies"]},
+  "measures":{"anyOf":[{"type":"object"},{"type":"null"}]}},"required":["brief"]})";
 constexpr const char* kMenuOut = R"({"type":"object","properties":{
   "subjects":{"type":"array","items":{"type":"string"},"minItems":1},
   "figures":{"type":"array","items":{"type":"string"}},

@@ -129,7 +129,8 @@ std::string format_amount(const std::string& decimal, const std::string& unit) {
     scale = s.word;
     break;
   }
-  if (number.empty()) number = group_thousands(unit == "%" || per.empty() ? value.to_decimal(2) : value.to_fixed(2));
+  const bool cents = unit != "%" && (!per.empty() || (money && value.to_decimal(2).find('.') != std::string::npos));
+  if (number.empty()) number = group_thousands(cents ? value.to_fixed(2) : value.to_decimal(2));
   std::string out = (negative ? "-" : "") + std::string(money ? "$" : "") + number + scale;
   if (unit == "%") return out + "%";
   if (money) return out + per;
