@@ -11,7 +11,6 @@ RANK = {name: i for i, name in enumerate(ORDER)}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_]+)/[^"]+"', re.M)
 # Library headers that only some folders may name, and only in .cc files (yaml-cpp: agent/yaml.h is private).
 HEAVY = {
-    "nlohmann/": set(ORDER),
     "sqlite3.h": {"store", "tool", "memory"},
     "curl/": {"cli", "serve", "tool"},
     "CLI/": {"cli"},

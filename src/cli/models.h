@@ -25,7 +25,7 @@ struct KnownModel {
   std::filesystem::path path;  // Main file, or the folder of an encoder.
 };
 
-// Of the lock (if there is one) and the home. Errors: 3604 damaged lock; 3602 when there is
+// Of the lock (if there is one) and the home. Errors: 3604 damaged lock; 3606 when there is
 // neither.
 Result<std::vector<KnownModel>> known_models(const std::filesystem::path& home);
 

@@ -108,7 +108,7 @@ Result<const LockedModel*> ModelLock::find(std::string_view ref) const {
     if (model.ref == ref) return &model;
     known += (known.empty() ? "" : ", ") + model.ref;
   }
-  return fail(make_error(ErrorCode::not_found, 3601, "no such model in the lock")
+  return fail(make_error(ErrorCode::not_found, 3605, "no such model in the lock")
                   .at((folder_ / "models.lock").string())
                   .got(ref)
                   .to_fix("use one of " + known));
@@ -131,7 +131,7 @@ Result<ResolvedModel> ModelLock::resolve(std::string_view ref, Verify verify,
     std::error_code error;
     const uint64_t bytes = std::filesystem::file_size(path, error);
     if (error) {
-      return fail(make_error(ErrorCode::not_found, 3602,
+      return fail(make_error(ErrorCode::not_found, 3606,
                              fmt::format("a file of model '{}' is not there", ref))
                       .at(path.string())
                       .to_fix(fetch));

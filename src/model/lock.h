@@ -1,8 +1,8 @@
 // ModelLock: which files a model reference stands for (models/models.lock).
 //
 // The lock names each model's package, version and the SHA-256 of every file; tools/fetch_models.py
-// fills the cache folder beside it. Errors: not_found 3601 (reference, with the known ones),
-// not_found 3602 (files not fetched, with the command that fetches them), corruption 3603 (a file
+// fills the cache folder beside it. Errors: not_found 3605 (reference, with the known ones),
+// not_found 3606 (files not fetched, with the command that fetches them), corruption 3603 (a file
 // is not what the lock says), corruption 3604 (the lock itself).
 #pragma once
 

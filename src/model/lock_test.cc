@@ -46,7 +46,7 @@ TEST_F(LockTest, ResolvesAReferenceToAVerifiedFile) {
 TEST_F(LockTest, NamesTheKnownModelsWhenAReferenceIsUnknown) {
   const auto error =
       ModelLock::open(folder_ / "models.lock")->resolve("huge:f32", Verify::none).error();
-  EXPECT_EQ(error.number, 3601);
+  EXPECT_EQ(error.number, 3605);
   EXPECT_NE(error.fix.find("tiny:f32"), std::string::npos);
 }
 
@@ -59,7 +59,7 @@ TEST_F(LockTest, RefusesAFileThatIsMissingOrNotTheLocked) {
   EXPECT_EQ(lock->resolve("tiny:f32", Verify::none).error().number, 3603);
   std::filesystem::remove(folder_ / "cache/tiny-f32/model.gguf");
   const auto error = lock->resolve("tiny:f32", Verify::none).error();
-  EXPECT_EQ(error.number, 3602);
+  EXPECT_EQ(error.number, 3606);
   EXPECT_NE(error.fix.find("fetch_models"), std::string::npos);
 }
 

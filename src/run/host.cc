@@ -224,7 +224,7 @@ Result<fs::path> find_model_lock(const fs::path& start) {
       if (at == at.root_path()) break;
     }
   }
-  return fail(make_error(ErrorCode::not_found, 3602, "models/models.lock was not found")
+  return fail(make_error(ErrorCode::not_found, 3606, "models/models.lock was not found")
                   .at(start.string())
                   .to_fix("run inside the project, or set CONSORT_MODELS to the folder of models.lock"));
 }

@@ -61,7 +61,7 @@ class Host final : public ComponentProvider {
 };
 
 // models/models.lock in `start` or a folder above it, else beside the program, else $CONSORT_MODELS.
-// Error 3602 with the command that fetches models.
+// Error 3606 with the command that fetches models.
 Result<std::filesystem::path> find_model_lock(const std::filesystem::path& start);
 
 // Loads a model by reference ("smollm2-135m:q4_1" by the lock, "file:PATH" as it is) under the reference's

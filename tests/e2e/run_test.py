@@ -50,7 +50,7 @@ class Engine(ProgramTest):
         self.assertGreater(dot(single, vectors[0]), 0.99999)
 
     def test_names_that_are_no_models(self):
-        self.fails(2, 3601, "generate", "no-such-model:q4", "--prompt", "x")
+        self.fails(2, 3605, "generate", "no-such-model:q4", "--prompt", "x")
 
 
 class WholeRun(ProgramTest):
