@@ -28,7 +28,9 @@ void add_trace(CLI::App& app, Context& context);
 void add_eval(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);
-// train, promote, rollback, serve: known by name, answered with `unsupported` 8005.
+void add_train(CLI::App& app, Context& context);
+void add_dataset(CLI::App& app, Context& context);
+// promote, rollback, serve: known by name, answered with `unsupported` 8005.
 void add_unbuilt(CLI::App& app, Context& context);
 
 }  // namespace consort::cli

@@ -35,6 +35,10 @@ Memory and models
   import FILE, pull REF   add a model file to the home
   bench engine            speed of the engine on this machine
 
+Teach
+  train COMPONENT         --data ROWS --out DIR: an adapter; or --model REF
+  dataset FILES...        rows without duplicates and golden rows, with provenance
+
 Judge
   eval AGENT           --data questions.jsonl, planted.jsonl, or briefs.yaml
   explain CODE         what an error means and what to do: consort explain E2101

@@ -90,6 +90,8 @@ void add_commands(CLI::App& app, Context& context) {
   add_ls(app, context);
   add_show(app, context);
   add_trace(app, context);
+  add_train(app, context);
+  add_dataset(app, context);
   add_unbuilt(app, context);
 }
 

@@ -1,0 +1,18 @@
+// Writes a trained adapter: a GGUF file, and a PEFT folder (docs/formats/adapter.md).
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "model/adapter_file.h"
+#include "model/decoder.h"
+
+namespace consort::train {
+
+// FOLDER/adapter.gguf and FOLDER/peft/{adapter_config.json, adapter_model.safetensors}, each
+// replaced atomically. Errors: those of write_file_atomic; 9022 when the folder cannot be made.
+Result<void> write_adapter_files(const std::filesystem::path& folder,
+                                 const model::AdapterFile& adapter,
+                                 const model::DecoderConfig& base);
+
+}  // namespace consort::train
