@@ -18,6 +18,7 @@ struct BenchOptions {
   int n_threads = 0;                             // 0 = all cores.
   int repetitions = 5;                           // 1 to 100
   int decode_tokens = 32;                        // Of each repetition and sequence.
+  std::string only;  // One workload by name; empty = everything.
   // Of the workloads.
   int adapters = 8;    // 0 to 64
   int sequences = 16;  // 1 to 256

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <thread>
@@ -279,6 +281,59 @@ Result<Value> masked(Bench& b) {
                         {"ratios", std::move(ratios)}});
 }
 
+// The longest gaps between a stream's tokens, quiet and while an adapter is loaded and unloaded
+// again and again.
+Result<Value> loading(Bench& b, const Scratch& scratch) {
+  CONSORT_TRY(make_adapters(b, scratch, 1, {}, "gap"));
+  CONSORT_TRY(b.engine->unload_adapter("gap0", "bench"));
+  Array quiet, busy;
+  int n_loads = 0;
+  for (int r = 0; r < b.options.repetitions; ++r) {
+    for (const bool loads : {false, true}) {
+      GenerateRequest request = b.request("Tell a very long story of a ship.", 200);
+      request.speculate = false;
+      std::vector<double> gaps;
+      auto last = std::chrono::steady_clock::now();
+      request.on_text = [&](std::string_view) {
+        gaps.push_back(1e3 * seconds_since(last));
+        last = std::chrono::steady_clock::now();
+      };
+      std::atomic<bool> stop = false;
+      Result<void> ok;
+      {
+        std::jthread loader;
+        if (loads) {
+          loader = std::jthread([&] {
+            while (!stop && ok) {
+              auto info = b.engine->load_adapter("gap0", "bench", scratch.path / "gap0.gguf");
+              if (!info) {
+                ok = fail(info.error());
+                break;
+              }
+              ok = b.engine->unload_adapter("gap0", "bench");
+              ++n_loads;
+            }
+          });
+        }
+        Result<Generation> g = b.engine->generate(request);
+        stop = true;
+        CONSORT_TRY(g);
+      }
+      CONSORT_TRY(ok);
+      if (gaps.size() < 4) continue;
+      gaps.erase(gaps.begin());  // The prompt.
+      std::sort(gaps.begin(), gaps.end());
+      (loads ? busy : quiet)
+          .push_back(Value::object({{"median_ms", gaps[gaps.size() / 2]},
+                                    {"p99_ms", gaps[gaps.size() * 99 / 100]},
+                                    {"max_ms", gaps.back()}}));
+    }
+  }
+  return Value::object({{"loads", n_loads},
+                        {"gaps_quiet", std::move(quiet)},
+                        {"gaps_while_loading", std::move(busy)}});
+}
+
 Result<Value> speculation(Bench& b) {
   Value out = Value::object({});
   CONSORT_ASSIGN(const std::string list, b.text(300, 9));
@@ -337,30 +392,44 @@ Result<Value> bench_workloads(const BenchOptions& options) {
   const auto set = [&](const char* name, Value value) {
     out.get_object()->set(name, std::move(value));
   };
-  CONSORT_TRY(make_adapters(b, scratch, options.adapters, {}, "lora"));
-  CONSORT_ASSIGN(Value of_mixed, mixed(b));
-  set("mixed", std::move(of_mixed));
-  if (options.adapters > 0) {
-    CONSORT_ASSIGN(Value of_requests, eight_requests(b));
-    set("requests", std::move(of_requests));
+  const auto wanted = [&](const char* name) {
+    return options.only.empty() || options.only == name;
+  };
+  const bool has_room = b.info.n_ctx >= kContextTokens + 100;
+  if (wanted("mixed") || wanted("requests") || wanted("specialists")) {
+    CONSORT_TRY(make_adapters(b, scratch, options.adapters, {}, "lora"));
+  }
+  if (wanted("mixed")) {
+    CONSORT_ASSIGN(Value value, mixed(b));
+    set("mixed", std::move(value));
+  }
+  if (wanted("requests") && options.adapters > 0) {
+    CONSORT_ASSIGN(Value value, eight_requests(b));
+    set("requests", std::move(value));
+  }
+  if (wanted("specialists") && has_room && options.adapters > 0) {
     CONSORT_ASSIGN(const std::vector<int32_t> invocation,
                    b.engine->tokenize("bench", "You are specialist"));
-    if (b.info.n_ctx >= kContextTokens + 100) {
-      CONSORT_TRY(make_adapters(b, scratch, kSpecialists, invocation, "alora"));
-      CONSORT_ASSIGN(Value of_specialists, specialists(b));
-      set("specialists", std::move(of_specialists));
-    }
+    CONSORT_TRY(make_adapters(b, scratch, kSpecialists, invocation, "alora"));
+    CONSORT_ASSIGN(Value value, specialists(b));
+    set("specialists", std::move(value));
   }
-  if (b.info.n_ctx >= kContextTokens + 100) {
-    CONSORT_ASSIGN(Value of_decide, decide(b));
-    set("decide", std::move(of_decide));
+  if (wanted("decide") && has_room) {
+    CONSORT_ASSIGN(Value value, decide(b));
+    set("decide", std::move(value));
   }
-  if (!options.schemas.empty()) {
-    CONSORT_ASSIGN(Value of_masked, masked(b));
-    set("masked", std::move(of_masked));
+  if (wanted("masked") && !options.schemas.empty()) {
+    CONSORT_ASSIGN(Value value, masked(b));
+    set("masked", std::move(value));
   }
-  CONSORT_ASSIGN(Value of_speculation, speculation(b));
-  set("speculation", std::move(of_speculation));
+  if (wanted("speculation")) {
+    CONSORT_ASSIGN(Value value, speculation(b));
+    set("speculation", std::move(value));
+  }
+  if (wanted("loading") && options.adapters > 0) {
+    CONSORT_ASSIGN(Value value, loading(b, scratch));
+    set("loading", std::move(value));
+  }
   return out;
 }
 

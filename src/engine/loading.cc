@@ -180,7 +180,16 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
     CONSORT_TRY(state_->submit(task));
     return logits;
   };
-  CONSORT_ASSIGN(const std::vector<float> without, probe(nullptr));
+  std::vector<float> without;
+  {
+    std::lock_guard lock(state_->mutex);
+    without = model->probe;
+  }
+  if (without.empty()) {
+    CONSORT_ASSIGN(without, probe(nullptr));
+    std::lock_guard lock(state_->mutex);
+    model->probe = without;
+  }
   CONSORT_ASSIGN(const std::vector<float> with, probe(made));
   if (without == with) return refuse("the adapter does not change the model's logits", name);
   for (const float v : with) {

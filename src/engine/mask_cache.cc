@@ -8,7 +8,8 @@ bool MaskCache::Entry::is(const contract::Schema& s, const mask::Vocabulary* v,
                           const mask::MaskOptions& o) const {
   return schema == s.digest() && closed == s.is_closed() && vocabulary.get() == v &&
          options.whitespace_max == o.whitespace_max && options.newlines == o.newlines &&
-         options.digits_max == o.digits_max && options.depth_max == o.depth_max;
+         options.digits_max == o.digits_max && options.depth_max == o.depth_max &&
+         options.open == o.open;
 }
 
 Result<MaskCache::Found> MaskCache::get(const std::shared_ptr<const contract::Schema>& schema,

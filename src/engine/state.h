@@ -49,6 +49,7 @@ struct LoadedModel {
   std::unique_ptr<model::EncoderRunner> encoder_runner;
   std::unique_ptr<PagePool> pages;
   std::unique_ptr<PrefixTree> prefixes;
+  std::vector<float> probe;  // Logits of the base on what adapters are tried with; under the mutex.
   double row_ms = 0;           // Of steps with many rows, lately; 0 = not known yet.
   std::vector<float> sparse;   // Logits of masked rows, [rows, n_vocab], few of them written.
 };
