@@ -280,22 +280,26 @@ Result<int> bench(Context& context, const Options& o) {
   if (!o.schema.empty()) {
     CONSORT_ASSIGN(options.schemas, bench_schemas(o.schema, static_cast<size_t>(o.n_schemas)));
   }
-  options.only = o.text;
+  options.only = o.text == "engine" ? "" : o.text;
   context.progress().update("measuring the engine", -1);
   Value answer = Value::object({{"model", options.decoder.string()}});
   if (options.only.empty()) {
     CONSORT_ASSIGN(answer, engine::bench_engine(options));
   }
-  context.progress().update("measuring requests", -1);
-  CONSORT_ASSIGN(Value workloads, engine::bench_workloads(options));
-  answer.get_object()->set("workloads", std::move(workloads));
+  if (o.text != "engine") {
+    context.progress().update("measuring requests", -1);
+    CONSORT_ASSIGN(Value workloads, engine::bench_workloads(options));
+    answer.get_object()->set("workloads", std::move(workloads));
+  }
   context.progress().finish();
   if (context.json) {
     print_document(context, answer);
     return kExitOk;
   }
-  for (const auto& [name, work] : answer.find("workloads")->as_object()) {
-    print_line(fmt::format("{:<12} {}", name, contract::to_json(work)));
+  if (const Value* workloads = answer.find("workloads")) {
+    for (const auto& [name, work] : workloads->as_object()) {
+      print_line(fmt::format("{:<12} {}", name, contract::to_json(work)));
+    }
   }
   if (!options.only.empty()) return kExitOk;
   print_line(fmt::format("{}, {} threads, {}", answer.string_or("model", ""),
@@ -380,9 +384,10 @@ void add_bench(CLI::App& app, Context& context) {
   command->add_option("--schemas", o->schema, "a schema or a folder of them, to answer under");
   command->add_option("--schemas-max", o->n_schemas, "of the folder")->check(CLI::Range(1, 10000));
   command->add_option("--only", o->text,
-                      "mixed, requests, specialists, decide, masked, speculation, or loading")
+                      "engine (steps without requests), mixed, requests, specialists, decide, masked, "
+                      "speculation, or loading")
       ->check(CLI::IsMember(
-          {"mixed", "requests", "specialists", "decide", "masked", "speculation", "loading"}));
+          {"engine", "mixed", "requests", "specialists", "decide", "masked", "speculation", "loading"}));
   command->add_option("--repetitions", o->repetitions, "figures of each kind")
       ->check(CLI::Range(1, 100));
   command->callback(
