@@ -11,7 +11,7 @@ shared machine; the load before each round is printed for that reason.
   bench/engine/run.py --build-only          only builds llama.cpp
   bench/engine/run.py --json results.json   also writes every single figure
 
-Consort is called as `consort bench engine --json --model FILE --threads N --repetitions 1` and
+Consort is called as `consort bench engine --json --only engine --model FILE --threads N --repetitions 1` and
 prints {"model", "threads", "isa", "prefill": [{"n", "tok_s": [...]}], "decode": [{"batch",
 "tok_s": [...]}]}; decode's tok_s counts the tokens of all sequences of the batch together.
 Exit codes: 0 measured, 2 wrong usage, 4 a program or the model is missing or failed.
@@ -132,7 +132,7 @@ def llama_round(binaries, model, threads):
 def consort_round(program, model, threads, extra):
     """({measure: [tok/s]}, isa) of one round of Consort."""
     text = call([program, "bench", "engine", "--json", "--model", model, "--threads", threads,
-                 "--repetitions", 1, *extra],
+                 "--repetitions", 1, "--only", "engine", *extra],
                 "build it with `make build` and try `consort bench engine --json`", timeout=600)
     try:
         report = json.loads(text)
