@@ -6,19 +6,15 @@ namespace consort::engine {
 
 bool MaskCache::Entry::is(const contract::Schema& s, const mask::Vocabulary* v,
                           const mask::MaskOptions& o) const {
-  return schema == s.digest() && closed == s.is_closed() && vocabulary.get() == v &&
-         options.whitespace_max == o.whitespace_max && options.newlines == o.newlines &&
-         options.digits_max == o.digits_max && options.depth_max == o.depth_max &&
-         options.open == o.open;
+  return schema == s.digest() && closed == s.is_closed() && vocabulary.get() == v && options == o;
 }
 
 Result<MaskCache::Found> MaskCache::get(const std::shared_ptr<const contract::Schema>& schema,
                                         const std::shared_ptr<const mask::Vocabulary>& vocabulary,
                                         const mask::MaskOptions& options) {
   const auto find_locked = [&] {
-    return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
-      return e.is(*schema, vocabulary.get(), options);
-    });
+    return std::find_if(entries_.begin(), entries_.end(),
+                        [&](const Entry& e) { return e.is(*schema, vocabulary.get(), options); });
   };
   {
     std::lock_guard lock(mutex_);

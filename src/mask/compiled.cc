@@ -149,6 +149,13 @@ void CompiledMask::allow_free_interior(const Position& position, int cost_max,
   }
 }
 
+// At most so many bytes end a key that is new among `taken` ones, after any token inside it.
+int CompiledMask::trie_slack(size_t taken) const {
+  int characters = 2;
+  for (; taken > 0; taken /= 93) ++characters;
+  return vocabulary_->trie().interior_extra_max + characters + 1;
+}
+
 void CompiledMask::allow(const Position& position, int cost_max, std::span<uint64_t> out) const {
   const auto apply = [&](const TokenSet& set, int budget) {
     for (const TokenSet::Group& group : set.groups) {
@@ -157,6 +164,18 @@ void CompiledMask::allow(const Position& position, int cost_max, std::span<uint6
       for (int32_t token : group.tokens) set_bit(out, token);
     }
   };
+  if (position.kind == Position::kExtraKey) {
+    const auto& extra = *static_cast<const Members::Extra*>(position.thing);
+    const auto taken =
+        position.frame->keys_seen().size() + position.frame->container->members->reserved.size();
+    // Enough for any token that stays inside, whatever it ends on, and a longer key after it.
+    const int ample = plus(position.after, trie_slack(taken));
+    if (extra.key.is_free() && position.string.escape == 0 &&
+        extra.key.may_close(position.string) && ample <= cost_max) {
+      set_bits(out, vocabulary_->trie().interior_all);
+      return apply(*find(mix(position.hash(), 2), position, Walk::leaving), cost_max);
+    }
+  }
   if (position.kind != Position::kString) {
     return apply(*find(position.hash(), position, Walk::all), cost_max);
   }

@@ -44,6 +44,7 @@ class CompiledMask final {
   enum class Walk { all, inside, leaving };
   std::shared_ptr<const TokenSet> find(const Hash& key, const Position& position, Walk walk) const;
   TokenSet walk_from(const Position& position, Walk walk) const;
+  int trie_slack(size_t taken) const;
   void allow_free_interior(const Position& position, int cost_max, std::span<uint64_t> out) const;
 
   std::shared_ptr<const contract::Schema> schema_;

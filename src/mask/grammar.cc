@@ -60,7 +60,7 @@ Result<std::unique_ptr<Grammar>> Grammar::create(const contract::Schema& schema,
       CONSORT_TRY(grammar->build(node->alternatives.emplace_back(), *simple, vocabulary.trie()));
       const Alternative& built = node->alternatives.back();
       if (built.literals) literal_bytes += built.literals->nodes.size();
-      for (const LiteralTrie& keys : built.next_keys) literal_bytes += keys.nodes.size();
+      if (built.members) literal_bytes += built.members->trie.nodes.size();
       if (literal_bytes > kLiteralBytesMax) {
         return fail(make_error(ErrorCode::resource_exhausted, 2202,
                                "keys and enum values of more than " +
@@ -107,14 +107,28 @@ Result<void> Grammar::build(Alternative& out, const contract::Simple& simple,
     }
   }
   if (simple.types & contract::kNumber) {
+    const contract::NumberRule& rule = simple.number;
+    NumberGoal goal;
+    if (rule.min) goal.min = Bound{rule.min->value, rule.min->exclusive};
+    if (rule.max) goal.max = Bound{rule.max->value, rule.max->exclusive};
+    if (rule.step) goal.multiples.push_back(*rule.step);
     CONSORT_ASSIGN(NumberMachine machine,
-                   NumberMachine::create(simple.number, options_.digits_max, simple.pointer));
+                   NumberMachine::create(goal, options_.digits_max, simple.pointer));
     out.number = std::make_unique<NumberMachine>(std::move(machine));
   }
   if (simple.types & contract::kString) {
-    auto machine = StringMachine::create(simple.string, trie);
-    if (!machine) return fail(std::move(machine).error().at(simple.pointer));
-    out.string = std::make_unique<StringMachine>(std::move(*machine));
+    const contract::StringRule& rule = simple.string;
+    if (rule.patterns.empty()) {
+      out.string = std::make_unique<StringMachine>(
+          StringMachine::free(trie, rule.min_length, rule.max_length));
+    } else {
+      auto language = contract::string_language(rule);
+      if (!language) {
+        language.error().number = 2202;
+        return fail(std::move(language).error().at(simple.pointer));
+      }
+      out.string = std::make_unique<StringMachine>(StringMachine::of(std::move(*language), trie));
+    }
   }
   if (simple.types & contract::kArray) {
     const contract::ArrayRule& rule = simple.array;
@@ -126,48 +140,13 @@ Result<void> Grammar::build(Alternative& out, const contract::Simple& simple,
     out.count_clip =
         std::max<uint64_t>({rule.prefix.size(), rule.min_items, rule.max_items.value_or(0), 1});
   }
-  if (simple.types & contract::kObject) build_object(out, simple.object, trie);
+  if (simple.types & contract::kObject) return build_object(out, simple.object, trie);
   return {};
-}
-
-void Grammar::build_object(Alternative& out, const contract::ObjectRule& rule,
-                           const Vocabulary::Trie& trie) {
-  out.is_object = true;
-  for (const contract::Property& property : rule.properties) {
-    if (property.node->is_empty && !property.required) continue;
-    Alternative::Key& key = out.keys.emplace_back();
-    key.text = contract::to_json(contract::Value(property.key)) + ":";
-    key.node = nodes_[property.node->id].get();
-    key.required = property.required;
-    key.cost = trie.spelling(key.text)[0];
-  }
-  const size_t n = out.keys.size();
-  out.min_properties = rule.min_properties;
-  out.max_properties = rule.max_properties.value_or(UINT64_MAX);
-  if (out.min_properties > 1 || out.max_properties < n) {
-    out.n_counts = static_cast<uint32_t>(n) + 1;
-  }
-  out.may_close.assign(n + 1, 1);
-  for (size_t i = n; i-- > 0;) out.may_close[i] = out.may_close[i + 1] && !out.keys[i].required;
-  out.next_keys.resize(n + 1);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = i; j < n; ++j) {
-      out.next_keys[i].add(out.keys[j].text, static_cast<uint32_t>(j), trie);
-      if (out.keys[j].required) break;
-    }
-  }
 }
 
 bool Grammar::may_close_array(const Alternative& array, uint64_t count) {
   return count >= array.min_items && count <= array.max_items;
 }
-bool Grammar::may_close_object(const Alternative& object, size_t position, uint64_t count) {
-  return object.may_close[position] && count >= object.min_properties;
-}
-bool Grammar::may_add(const Alternative& object, uint64_t count) {
-  return count < object.max_properties;
-}
-
 int Grammar::finish_array(const Alternative& array, uint64_t count, int depth) const {
   if (array.max_items < array.min_items) return kInfinite;
   const auto at = static_cast<size_t>(depth);
@@ -187,33 +166,6 @@ int Grammar::finish_array(const Alternative& array, uint64_t count, int depth) c
   return total;
 }
 
-int Grammar::finish_object(const Alternative& object, size_t position, uint64_t count,
-                           int depth) const {
-  const size_t c = std::min<uint64_t>(count, object.n_counts - 1);
-  return object.finish[static_cast<size_t>(depth)][position * object.n_counts + c];
-}
-
-void Grammar::fill_finish(Alternative& object, int depth) {
-  const size_t n = object.keys.size();
-  const auto at = static_cast<size_t>(depth);
-  std::vector<int> finish((n + 1) * object.n_counts, kInfinite);
-  for (size_t i = n + 1; i-- > 0;) {
-    for (uint32_t c = 0; c < object.n_counts; ++c) {
-      int best = may_close_object(object, i, c) ? 1 : kInfinite;
-      for (size_t j = i; j < n && may_add(object, c); ++j) {
-        const Alternative::Key& key = object.keys[j];
-        const uint32_t after = std::min(c + 1, object.n_counts - 1);
-        const int member =
-            plus(plus(key.cost, key.node->cost[at]), finish[(j + 1) * object.n_counts + after]);
-        best = std::min(best, plus(member, c > 0 ? 1 : 0));
-        if (key.required) break;
-      }
-      finish[i * object.n_counts + c] = best;
-    }
-  }
-  object.finish.push_back(std::move(finish));
-}
-
 int Grammar::cost_of(const Alternative& alternative, int depth) const {
   int best = kInfinite;
   if (alternative.literals) best = std::min(best, alternative.literals->nodes[0].cost);
@@ -223,8 +175,8 @@ int Grammar::cost_of(const Alternative& alternative, int depth) const {
   }
   if (depth == 0) return best;
   if (alternative.is_array) best = std::min(best, plus(1, finish_array(alternative, 0, depth - 1)));
-  if (alternative.is_object) {
-    best = std::min(best, plus(1, finish_object(alternative, 0, 0, depth - 1)));
+  if (alternative.members) {
+    best = std::min(best, plus(1, finish_object(*alternative.members, 0, 0, {}, 0, depth - 1)));
   }
   return best;
 }
@@ -235,7 +187,9 @@ void Grammar::fill_costs() {
     if (depth > 0) {
       for (auto& node : nodes_) {
         for (Alternative& alternative : node->alternatives) {
-          if (alternative.is_object) fill_finish(alternative, depth - 1);
+          if (alternative.members) {
+            fill_required(*alternative.members, static_cast<size_t>(depth) - 1);
+          }
         }
       }
     }
@@ -255,9 +209,10 @@ uint64_t Grammar::bytes() const {
     if (!node) continue;
     sum += sizeof(*node) + node->cost.size() * sizeof(int);
     for (const Alternative& a : node->alternatives) {
-      sum += sizeof(a) + a.next_keys.size() * sizeof(LiteralTrie);
-      for (const Alternative::Key& key : a.keys) sum += sizeof(key) + 2 * key.text.size();
-      for (const auto& row : a.finish) sum += row.size() * sizeof(int);
+      sum += sizeof(a);
+      if (!a.members) continue;
+      for (const Members::Key& key : a.members->keys) sum += sizeof(key) + 2 * key.text.size();
+      for (const auto& row : a.members->required_cost) sum += row.size() * sizeof(int64_t);
     }
   }
   return sum;

@@ -31,15 +31,38 @@ struct LiteralTrie {
 };
 
 struct GrammarNode;
+using Names = std::vector<std::string>;
+
+// The members of an object, as one way to read them.
+struct Members {
+  struct Key {  // Declared: written at most once, in the author's order, always spelt the same.
+    std::string text;  // "\"name\":"
+    const GrammarNode* node = nullptr;
+    bool required = false;
+    int cost = 0;
+  };
+  struct Extra {  // Any other key of a language, not one of `reserved` and none twice.
+    StringMachine key;
+    const GrammarNode* node = nullptr;
+  };
+  std::vector<Key> keys;
+  std::vector<Extra> extras;
+  std::vector<std::string> reserved;  // Sorted.
+  LiteralTrie trie;                   // Of `keys`.
+  uint64_t min = 0, max = UINT64_MAX;
+  std::vector<uint32_t> n_required;                 // [keys + 1]: from this key on.
+  std::vector<uint32_t> next_required;              // [keys + 1]: keys.size() if none.
+  std::vector<std::vector<int64_t>> required_cost;  // [depth][keys + 1], commas included.
+};
 
 // One alternative of a node.
 struct Alternative {
   const contract::Simple* simple = nullptr;
-  bool nothing = false;
   std::unique_ptr<LiteralTrie> literals;  // null, true, false as the types allow; or the enum.
   std::unique_ptr<NumberMachine> number;
   std::unique_ptr<StringMachine> string;
-  bool is_array = false, is_object = false;
+  std::unique_ptr<Members> members;
+  bool is_array = false;
 
   // Arrays: nodes of the items, and counts past `count_clip` are alike.
   std::vector<const GrammarNode*> prefix;
@@ -48,20 +71,6 @@ struct Alternative {
   const GrammarNode& item(uint64_t index) const {
     return index < prefix.size() ? *prefix[index] : *items;
   }
-
-  // Objects, by position in the author's order: which keys may come next.
-  struct Key {
-    std::string text;  // "\"name\":"
-    const GrammarNode* node = nullptr;
-    bool required = false;
-    int cost = 0;
-  };
-  std::vector<Key> keys;
-  std::vector<LiteralTrie> next_keys;  // [keys.size() + 1]
-  std::vector<uint8_t> may_close;      // [keys.size() + 1], counts aside
-  uint64_t min_properties = 0, max_properties = UINT64_MAX;
-  uint32_t n_counts = 2;                 // Members counted 0 .. n_counts - 1, the last for more.
-  std::vector<std::vector<int>> finish;  // [depth][position * n_counts + count]
 };
 
 struct GrammarNode {
@@ -80,22 +89,30 @@ class Grammar {
   const MaskOptions& options() const { return options_; }
   uint64_t bytes() const;  // Of nodes, keys and cost tables.
 
-  // To finish an array that has `count` items, or an object at `position` with `count` members, the
-  // bracket included; `depth` is what is left for the children.
+  // To finish an array that has `count` items, the bracket included; `depth` is what is left for
+  // the children.
   int finish_array(const Alternative& array, uint64_t count, int depth) const;
-  int finish_object(const Alternative& object, size_t position, uint64_t count, int depth) const;
   static bool may_close_array(const Alternative& array, uint64_t count);
-  static bool may_close_object(const Alternative& object, size_t position, uint64_t count);
-  static bool may_add(const Alternative& object, uint64_t count);
+  // To finish an object that has `count` members, the next declared one being at `position` or
+  // later; `seen` are its other keys and `n_coming` how many more of them are under way.
+  int finish_object(const Members& members, size_t position, uint64_t count, const Names& seen,
+                    size_t n_coming, int depth) const;
+  static bool may_close_object(const Members& members, size_t position, uint64_t count);
+  // Bytes to the end of a key that began, the quote included, so that it is a new one.
+  int key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
+               const std::string& text, const Names& seen) const;
 
  private:
   Grammar() = default;
   Result<void> build(Alternative& out, const contract::Simple& simple,
                      const Vocabulary::Trie& trie);
-  void build_object(Alternative& out, const contract::ObjectRule& rule,
-                    const Vocabulary::Trie& trie);
+  Result<void> build_object(Alternative& out, const contract::ObjectRule& rule,
+                            const Vocabulary::Trie& trie);
+  Result<void> finish_members(Members& members, const std::string& pointer) const;
   void fill_costs();
-  void fill_finish(Alternative& object, int depth);
+  void fill_required(Members& members, size_t depth) const;
+  int new_keys_cost(const Members& members, uint64_t n, const Names& seen, size_t n_coming,
+                    size_t depth) const;
   int cost_of(const Alternative& alternative, int depth) const;
 
   MaskOptions options_;

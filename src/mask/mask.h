@@ -46,6 +46,9 @@ struct MaskOptions {
   bool newlines = false;   // A line feed is a blank too.
   int digits_max = 17;     // Of one number, at most 17.
   int depth_max = 32;      // Arrays and objects inside one another, at most 128.
+  // Keys that no `properties` declares may be written, if the schema accepts them: each new.
+  bool open = false;
+  bool operator==(const MaskOptions&) const = default;
 };
 
 // Compiled contract for one vocabulary. Immutable, shared.

@@ -30,7 +30,7 @@ Wide wide(const Decimal& value) {
 }
 
 // Smallest scaled integer that is >= limit (> if exclusive).
-Wide lower(const contract::Limit& limit, int shift) {
+Wide lower(const Bound& limit, int shift) {
   Decimal scaled = limit.value;
   if (!scaled.is_zero()) scaled.point += shift;
   const Wide result = wide(*contract::ceil(scaled));
@@ -39,33 +39,60 @@ Wide lower(const contract::Limit& limit, int shift) {
 
 }  // namespace
 
-Result<NumberMachine> NumberMachine::create(const contract::NumberRule& rule, int digits_max,
+void NumberGoal::at_least(const Decimal& value, bool exclusive) {
+  const int order = min ? compare(value, min->value) : 1;
+  if (order > 0 || (order == 0 && exclusive)) min = Bound{value, exclusive};
+}
+void NumberGoal::at_most(const Decimal& value, bool exclusive) {
+  const int order = max ? compare(value, max->value) : -1;
+  if (order < 0 || (order == 0 && exclusive)) max = Bound{value, exclusive};
+}
+bool NumberGoal::is_empty() const {
+  if (!min || !max) return false;
+  const int order = compare(min->value, max->value);
+  return order > 0 || (order == 0 && (min->exclusive || max->exclusive));
+}
+
+Result<NumberMachine> NumberMachine::create(const NumberGoal& goal, int digits_max,
                                             const std::string& pointer) {
   NumberMachine result;
   result.digits_max_ = digits_max;
   result.unit_ = power_of_ten(digits_max);
   const Wide most = power_of_ten(36);
-  const Wide low = rule.min ? lower(*rule.min, digits_max) : -most;
+  const Wide low = goal.min ? lower(*goal.min, digits_max) : -most;
   const Wide high =
-      rule.max ? -lower({contract::negate(rule.max->value), rule.max->exclusive}, digits_max)
+      goal.max ? -lower({contract::negate(goal.max->value), goal.max->exclusive}, digits_max)
                : most;
   result.low_[0] = std::max<Wide>(low, 0);
   result.high_[0] = high;
   result.low_[1] = std::max<Wide>(-high, 1);
   result.high_[1] = -low;
-  Wide step = 1;
-  if (rule.step) {
-    if (rule.step->fraction_digits() > digits_max) {
-      return fail(
-          make_error(ErrorCode::unsupported, 2201, "multipleOf has more decimals than digits_max")
-              .at(pointer)
-              .got(rule.step->text())
-              .to_fix("use a coarser multipleOf"));
+  result.integers_ = goal.integers;
+  Wide step = goal.fractions ? 1 : result.unit_;
+  result.fraction_ = goal.fractions;
+  const auto refuse = [&](const Decimal& multiple, const char* why) {
+    return fail(make_error(ErrorCode::unsupported, 2201, why)
+                    .at(pointer)
+                    .got("multipleOf")
+                    .to_fix("use a coarser multipleOf than " + multiple.text()));
+  };
+  for (const Decimal& multiple : goal.multiples) {
+    if (multiple.fraction_digits() > digits_max) {
+      return refuse(multiple, "multipleOf has more decimals than digits_max");
     }
-    Decimal scaled = *rule.step;
+    Decimal scaled = multiple;
     scaled.point += digits_max;
-    step = wide(scaled);
-    result.fraction_ = !rule.step->is_integer();
+    const Wide other = wide(scaled);
+    Wide a = step;
+    Wide b = other;
+    while (b != 0) std::swap(a %= b, b);
+    const Wide factor = other / a;
+    if (factor > most / step) return refuse(multiple, "multiples too far apart to be counted");
+    step *= factor;
+  }
+  if (step % result.unit_ == 0) {
+    result.fraction_ = false;
+    if (!result.integers_) result.high_[0] = result.high_[1] = -1;  // Nothing is left.
   }
   for (int n = 0; n <= digits_max; ++n) {
     const Wide grain = power_of_ten(digits_max - n);
@@ -85,7 +112,10 @@ bool NumberMachine::exists(bool negative, Wide first, Wide last, int n_fraction)
   if (first > last) return false;
   const Wide step = step_[static_cast<size_t>(n_fraction)];
   if (step == 0) return first == 0;
-  return (last / step) * step >= first;
+  const Wide found = (last / step) * step;
+  if (integers_ || found % unit_ != 0) return found >= first;
+  // An integer; of two neighbours one is none, unless all are.
+  return step % unit_ != 0 && found - step >= first;
 }
 
 int NumberMachine::cost(const NumberState& state) const {

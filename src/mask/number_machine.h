@@ -6,12 +6,29 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
-#include "contract/schema_ir.h"
+#include "base/result.h"
+#include "contract/decimal.h"
 #include "mask/trie.h"
 
 namespace consort::mask {
+
+struct Bound {
+  contract::Decimal value;
+  bool exclusive = false;
+};
+
+struct NumberGoal {
+  std::optional<Bound> min, max;
+  std::vector<contract::Decimal> multiples;  // Of each of these.
+  bool integers = true, fractions = true;    // Which of them are wanted.
+  void at_least(const contract::Decimal& value, bool exclusive);
+  void at_most(const contract::Decimal& value, bool exclusive);
+  bool is_empty() const;  // By the bounds alone.
+};
 
 struct NumberState {
   enum Phase : uint8_t { kNone, kSign, kZero, kInteger, kDot, kFraction };
@@ -28,7 +45,7 @@ class NumberMachine {
   static constexpr int kDigitsMax = 17;
 
   // Error 2201: a multipleOf finer than `digits_max` decimals.
-  static Result<NumberMachine> create(const contract::NumberRule& rule, int digits_max,
+  static Result<NumberMachine> create(const NumberGoal& goal, int digits_max,
                                       const std::string& pointer);
 
   // Fewest bytes that complete the number; 0 if it is complete; kInfinite if none do.
@@ -43,6 +60,7 @@ class NumberMachine {
 
   int digits_max_ = kDigitsMax;
   bool fraction_ = true;     // May there be a fraction?
+  bool integers_ = true;     // Or must there be one that is not zero?
   Wide unit_ = 1;            // 1 as a scaled integer: 10^digits_max.
   Wide low_[2], high_[2];    // Magnitudes, scaled; [1] is of negative numbers.
   std::vector<Wide> step_;   // By fraction digits: values are multiples of it; 0 = only zero.

@@ -1,6 +1,7 @@
 #include "mask/position.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace consort::mask {
 namespace {
@@ -23,10 +24,29 @@ Hash mix(Hash hash, uint64_t value) {
   return hash;
 }
 
+const Names& Frame::keys_seen() const {
+  static const Names none;
+  return seen ? *seen : none;
+}
+
+Hash mix(Hash hash, std::string_view text) {
+  hash = mix(hash, text.size());
+  for (size_t i = 0; i < text.size(); i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, std::min<size_t>(8, text.size() - i));
+    hash = mix(hash, word);
+  }
+  return hash;
+}
+
 Hash Position::local_hash() const {
   Hash result = mix({}, id(thing) ^ uint64_t{at} << 48);
+  if (kind == kExtraKey || kind == kColon) {
+    result = mix(result, text);
+    result = mix(result, static_cast<uint64_t>(after));
+  }
   result = mix(result, uint64_t{kind} << 56 | uint64_t{blanks} << 48 | at);
-  if (kind == kString) {
+  if (kind == kString || kind == kExtraKey) {
     result = mix(result, uint64_t{string.state} << 32 | string.min_left);
     result =
         mix(result, uint64_t{string.max_left} << 32 | uint64_t{string.hex} << 8 | string.escape);
@@ -54,32 +74,49 @@ Position Stepper::start() const {
 
 std::shared_ptr<const Frame> Stepper::frame(const std::shared_ptr<const Frame>& parent,
                                             const Alternative& container, bool is_object,
-                                            uint32_t position, uint64_t count, int depth) const {
+                                            uint32_t position, uint64_t count, int depth,
+                                            std::shared_ptr<const Names> seen) const {
   auto result = std::make_shared<Frame>();
   result->parent = parent;
   result->container = &container;
   result->is_object = is_object;
   result->position = position;
-  result->count =
-      std::min<uint64_t>(count, is_object ? container.n_counts - 1 : container.count_clip);
+  result->count = count;
   result->depth = depth;
-  result->rest = plus(is_object ? grammar_.finish_object(container, position, result->count, depth)
-                                : grammar_.finish_array(container, result->count, depth),
-                      result->outer());
-  Hash hash = parent ? parent->hash : Hash{};
-  hash = mix(hash, id(&container));
+  Hash hash = mix(parent ? parent->hash : Hash{}, id(&container));
+  if (is_object) {
+    const Members& members = *container.members;
+    // Past the least, counts are alike if there is no most.
+    if (members.max == UINT64_MAX) {
+      result->count = std::min<uint64_t>(count, std::max<uint64_t>(members.min, 1));
+    }
+    if (seen) {
+      for (const std::string& key : *seen) hash = mix(hash, key);
+    }
+    result->seen = std::move(seen);
+    result->rest =
+        grammar_.finish_object(members, position, result->count, result->keys_seen(), 0, depth);
+  } else {
+    result->count = std::min<uint64_t>(count, container.count_clip);
+    result->rest = grammar_.finish_array(container, result->count, depth);
+  }
+  result->rest = plus(result->rest, result->outer());
   result->hash = mix(hash, uint64_t{position} << 33 | uint64_t{is_object} << 32 | result->count);
   return result;
 }
 
 bool Stepper::may_close(const Frame& frame) const {
-  return frame.is_object ? Grammar::may_close_object(*frame.container, frame.position, frame.count)
-                         : Grammar::may_close_array(*frame.container, frame.count);
+  return frame.is_object
+             ? Grammar::may_close_object(*frame.container->members, frame.position, frame.count)
+             : Grammar::may_close_array(*frame.container, frame.count);
 }
 
 // For arrays: is another item allowed, by the count alone?
 bool Stepper::may_add(const Frame& frame) const {
-  if (frame.is_object) return Grammar::may_add(*frame.container, frame.count);
+  if (frame.is_object) {
+    const Members& members = *frame.container->members;
+    return frame.count < members.max && (!members.keys.empty() || !members.extras.empty());
+  }
   return frame.count < frame.container->max_items;
 }
 
@@ -146,7 +183,7 @@ void Stepper::value(const Position& position, uint8_t byte, Positions& out) cons
     }
     if (depth == 0) continue;
     if (byte == '[' && alternative.is_array) open(alternative, false, frame, depth, out);
-    if (byte == '{' && alternative.is_object) open(alternative, true, frame, depth, out);
+    if (byte == '{' && alternative.members) open(alternative, true, frame, depth, out);
   }
 }
 
@@ -161,7 +198,7 @@ void Stepper::first(const Position& position, uint8_t byte, Positions& out) cons
   Position next;
   if (top.is_object) {
     next.kind = Position::kKey;
-    next.thing = &top.container->next_keys[top.position];
+    next.thing = top.container->members.get();
     next.frame = position.frame;
     if (may_add(top)) key(next, byte, out);
     return;
@@ -176,37 +213,96 @@ void Stepper::first(const Position& position, uint8_t byte, Positions& out) cons
 
 void Stepper::key(const Position& position, uint8_t byte, Positions& out) const {
   if (position.at == 0 && blank(position, byte, out)) return;
-  const auto& literals = *static_cast<const LiteralTrie*>(position.thing);
-  if (literals.nodes.empty()) return;
-  uint32_t at = 0;
-  const LiteralTrie::Node* node = literals.child(position.at, byte, &at);
-  if (!node) return;
+  const auto& members = *static_cast<const Members*>(position.thing);
   const Frame& top = *position.frame;
+  if (position.at == 0 && byte == '"') {
+    for (const Members::Extra& extra : members.extras) {
+      Position next;
+      next.kind = Position::kExtraKey;
+      next.thing = &extra;
+      next.string = extra.key.start();
+      next.frame = position.frame;
+      next.after = plus(extra_cost(top, extra), top.outer());
+      if (cost(next) < kInfinite) out.push_back(std::move(next));
+    }
+  }
+  uint32_t at = 0;
+  const LiteralTrie::Node* node =
+      members.trie.nodes.empty() ? nullptr : members.trie.child(position.at, byte, &at);
+  if (!node) return;
   if (node->terminal >= 0) {  // Keys end in ':', so none is the beginning of another.
     const auto index = static_cast<uint32_t>(node->terminal);
-    const GrammarNode& child = *top.container->keys[index].node;
+    if (plus(declared_cost(top, index), top.outer()) >= kInfinite) return;
     Position next;
-    next.thing = &child;
-    next.frame = frame(top.parent, *top.container, true, index + 1, top.count + 1, top.depth);
-    const int cost = plus(child.cost[static_cast<size_t>(top.depth)], next.frame->rest);
-    if (cost < kInfinite) out.push_back(std::move(next));
+    next.thing = members.keys[index].node;
+    next.frame =
+        frame(top.parent, *top.container, true, index + 1, top.count + 1, top.depth, top.seen);
+    out.push_back(std::move(next));
     return;
   }
-  if (plus(key_cost(top, literals, at), top.outer()) >= kInfinite) return;
+  if (plus(key_cost(top, at), top.outer()) >= kInfinite) return;
   Position next = position;
   next.at = at;
   next.blanks = 0;
   out.push_back(std::move(next));
 }
 
-int Stepper::key_cost(const Frame& frame, const LiteralTrie& literals, uint32_t at) const {
+void Stepper::extra_key(const Position& position, uint8_t byte, Positions& out) const {
+  const auto& extra = *static_cast<const Members::Extra*>(position.thing);
+  const Frame& top = *position.frame;
+  const Members& members = *top.container->members;
+  if (byte == '"' && position.string.escape == 0) {
+    // Closing costs one byte exactly if this key is a new one.
+    if (!extra.key.may_close(position.string) ||
+        grammar_.key_cost(members, extra, position.string, position.text, top.keys_seen()) != 1) {
+      return;
+    }
+    out.push_back(position);
+    out.back().kind = Position::kColon;
+    return;
+  }
+  Position next = position;
+  if (!extra.key.step(next.string, byte, &next.text) || cost(next) >= kInfinite) return;
+  out.push_back(std::move(next));
+}
+
+// From the colon on: the member with a key that is not declared, and all that must follow.
+int Stepper::extra_cost(const Frame& frame, const Members::Extra& extra) const {
+  const Members& members = *frame.container->members;
+  if (frame.count >= members.max) return kInfinite;
+  const int child = extra.node->cost[static_cast<size_t>(frame.depth)];
+  return plus(plus(child, 1), grammar_.finish_object(members, frame.position, frame.count + 1,
+                                                     frame.keys_seen(), 1, frame.depth));
+}
+
+// The value of a declared key, and all that must follow.
+int Stepper::declared_cost(const Frame& frame, uint32_t key) const {
+  const Members& members = *frame.container->members;
+  if (key < frame.position || key > members.next_required[frame.position] ||
+      frame.count >= members.max) {
+    return kInfinite;
+  }
+  const int child = members.keys[key].node->cost[static_cast<size_t>(frame.depth)];
+  if (child >= kInfinite) return kInfinite;
+  return plus(child, grammar_.finish_object(members, key + 1, frame.count + 1, frame.keys_seen(), 0,
+                                            frame.depth));
+}
+
+int Stepper::key_cost(const Frame& frame, uint32_t at) const {
   int best = kInfinite;
-  if (literals.nodes.empty()) return best;
-  for (const LiteralTrie::Passing& passing : literals.nodes[at].passing) {
-    const GrammarNode& child = *frame.container->keys[passing.literal].node;
-    const int member = plus(passing.cost, child.cost[static_cast<size_t>(frame.depth)]);
-    best = std::min(best, plus(member, grammar_.finish_object(*frame.container, passing.literal + 1,
-                                                              frame.count + 1, frame.depth)));
+  const Members& members = *frame.container->members;
+  if (!members.trie.nodes.empty()) {
+    for (const LiteralTrie::Passing& passing : members.trie.nodes[at].passing) {
+      if (passing.literal < frame.position) continue;
+      if (passing.cost >= best) continue;
+      best = std::min(best, plus(passing.cost, declared_cost(frame, passing.literal)));
+    }
+  }
+  if (at == 0) {
+    for (const Members::Extra& extra : members.extras) {
+      const int key = grammar_.key_cost(members, extra, extra.key.start(), "", frame.keys_seen());
+      best = std::min(best, plus(plus(key, 1), extra_cost(frame, extra)));
+    }
   }
   return best;
 }
@@ -225,10 +321,9 @@ void Stepper::after(const Position& position, uint8_t byte, Positions& out) cons
   Position next;
   if (top.is_object) {
     next.kind = Position::kKey;
-    next.thing = &top.container->next_keys[top.position];
+    next.thing = top.container->members.get();
     next.frame = position.frame;
-    const auto& literals = top.container->next_keys[top.position];
-    if (plus(key_cost(top, literals, 0), top.outer()) < kInfinite) out.push_back(std::move(next));
+    if (plus(key_cost(top, 0), top.outer()) < kInfinite) out.push_back(std::move(next));
     return;
   }
   const GrammarNode& item = top.container->item(top.count);
@@ -275,6 +370,20 @@ void Stepper::step(const Position& position, uint8_t byte, Positions& out) const
       return first(position, byte, out);
     case Position::kKey:
       return key(position, byte, out);
+    case Position::kExtraKey:
+      return extra_key(position, byte, out);
+    case Position::kColon: {
+      if (byte != ':') return;
+      const Frame& top = *position.frame;
+      auto seen = std::make_shared<Names>(top.keys_seen());
+      seen->push_back(position.text);
+      Position next;
+      next.thing = static_cast<const Members::Extra*>(position.thing)->node;
+      next.frame = frame(top.parent, *top.container, true, top.position, top.count + 1, top.depth,
+                         std::move(seen));
+      out.push_back(std::move(next));
+      return;
+    }
     case Position::kAfter:
       return after(position, byte, out);
     case Position::kDone:
@@ -297,9 +406,15 @@ int Stepper::cost(const Position& position) const {
     case Position::kString:
       return plus(static_cast<const StringMachine*>(position.thing)->cost(position.string), rest);
     case Position::kKey:
-      return plus(
-          key_cost(*position.frame, *static_cast<const LiteralTrie*>(position.thing), position.at),
-          position.frame->outer());
+      return plus(key_cost(*position.frame, position.at), position.frame->outer());
+    case Position::kExtraKey: {
+      const auto& extra = *static_cast<const Members::Extra*>(position.thing);
+      return plus(position.after,
+                  grammar_.key_cost(*position.frame->container->members, extra, position.string,
+                                    position.text, position.frame->keys_seen()));
+    }
+    case Position::kColon:
+      return position.after;
     case Position::kAfter:
       return position.blanks > 0 ? plus(1, position.frame->outer()) : rest;
     case Position::kOpen:

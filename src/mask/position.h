@@ -21,6 +21,7 @@ struct HashOf {
   size_t operator()(const Hash& hash) const { return hash.a; }
 };
 Hash mix(Hash hash, uint64_t value);
+Hash mix(Hash hash, std::string_view text);
 
 struct Frame {
   std::shared_ptr<const Frame> parent;
@@ -30,6 +31,8 @@ struct Frame {
   uint64_t count = 0;     // Items or members, the one being written included.
   int depth = 0;          // Containers that a child may still open.
   int rest = 0;           // To finish this and all outer ones, once the child is finished.
+  std::shared_ptr<const Names> seen;  // Objects: keys that are not declared; null if none.
+  const Names& keys_seen() const;
   Hash hash;
   int outer() const { return parent ? parent->rest : 0; }
 };
@@ -40,15 +43,20 @@ struct Position {
     kLiteral,  // Inside `literals` at `at`.
     kNumber,
     kString,
-    kOpen,   // After '[' or '{'.
-    kKey,    // After ',' of an object, or inside a key: `literals` at `at`.
-    kAfter,  // After an item or a member.
+    kOpen,      // After '[' or '{'.
+    kKey,       // After ',' of an object, or inside a declared key: its trie at `at`.
+    kExtraKey,  // Inside another key: `text` so far.
+    kColon,     // After it.
+    kAfter,     // After an item or a member.
     kDone,
   };
   Kind kind = kValue;
   uint8_t blanks = 0;
   uint32_t at = 0;
-  const void* thing = nullptr;  // GrammarNode, LiteralTrie, NumberMachine or StringMachine by kind.
+  // GrammarNode, LiteralTrie, NumberMachine, StringMachine, Members or Members::Extra by kind.
+  const void* thing = nullptr;
+  int after = 0;     // Of a key: to finish the member and all open ones, once the key is closed.
+  std::string text;  // Of a key, decoded.
   StringState string;
   NumberState number;
   std::shared_ptr<const Frame> frame;
@@ -90,12 +98,16 @@ class Stepper {
   void key(const Position& position, uint8_t byte, Positions& out) const;
   void after(const Position& position, uint8_t byte, Positions& out) const;
   void first(const Position& position, uint8_t byte, Positions& out) const;
-  int key_cost(const Frame& frame, const LiteralTrie& literals, uint32_t at) const;
+  void extra_key(const Position& position, uint8_t byte, Positions& out) const;
+  int key_cost(const Frame& frame, uint32_t at) const;
+  int declared_cost(const Frame& frame, uint32_t key) const;
+  int extra_cost(const Frame& frame, const Members::Extra& extra) const;
   bool may_close(const Frame& frame) const;
   bool may_add(const Frame& frame) const;
   std::shared_ptr<const Frame> frame(const std::shared_ptr<const Frame>& parent,
                                      const Alternative& container, bool is_object,
-                                     uint32_t position, uint64_t count, int depth) const;
+                                     uint32_t position, uint64_t count, int depth,
+                                     std::shared_ptr<const Names> seen = nullptr) const;
 
   const Grammar& grammar_;
 };

@@ -1,6 +1,7 @@
 #include "mask/string_machine.h"
 
 #include <algorithm>
+#include <queue>
 
 #include "contract/utf8.h"
 
@@ -51,23 +52,65 @@ StringMachine StringMachine::free(const Vocabulary::Trie& trie, uint64_t min,
   return result;
 }
 
-Result<StringMachine> StringMachine::create(const contract::StringRule& rule,
-                                            const Vocabulary::Trie& trie) {
-  if (rule.patterns.empty()) return free(trie, rule.min_length, rule.max_length);
-  auto language = contract::string_language(rule);
-  if (!language) {
-    Error error = std::move(language).error();
-    error.number = 2202;
-    return fail(std::move(error));
-  }
+StringMachine StringMachine::of(contract::Dfa language, const Vocabulary::Trie& trie) {
   StringMachine result;
-  result.dfa_ = std::move(*language);
+  result.dfa_ = std::move(language);
   if (!result.dfa_.is_empty()) {
     result.distance_ = contract::distances(result.dfa_, written_bytes(trie));
   }
   result.start_.state = result.dfa_.start;
   result.start_.max_left = kNoLimit;
   return result;
+}
+
+StringMachine StringMachine::raw(contract::Dfa language, const Vocabulary::Trie& trie) {
+  StringMachine result;
+  result.raw_ = true;
+  result.dfa_ = std::move(language);
+  if (!result.dfa_.is_empty()) {
+    std::array<uint32_t, 256> weight;
+    for (size_t byte = 0; byte < 256; ++byte) {
+      const bool plain = byte >= 0x20 && byte != '"' && byte != '\\' && trie.single[byte];
+      weight[byte] = plain ? 1 : contract::Dfa::kDead;
+    }
+    result.distance_ = contract::distances(result.dfa_, weight);
+  }
+  result.start_.state = result.dfa_.start;
+  result.start_.max_left = kNoLimit;
+  return result;
+}
+
+int StringMachine::cost_unused(const StringState& state, const std::string& text, size_t n,
+                               const std::function<bool(const std::string&)>& is_used) const {
+  constexpr int kStepsMax = 20'000;
+  struct Way {
+    int total = 0;
+    int done = 0;
+    uint32_t state = 0;
+    std::string text;
+    bool closed = false;
+    bool operator<(const Way& other) const { return total > other.total; }
+  };
+  if (state_cost(state.state) >= kInfinite) return kInfinite;
+  std::priority_queue<Way> ways;
+  ways.push({state_cost(state.state), 0, state.state, text});
+  for (int steps = 0; !ways.empty() && steps < kStepsMax; ++steps) {
+    Way way = ways.top();
+    ways.pop();
+    if (way.closed) {
+      if (!is_used(way.text) && --n == 0) return way.total + 1;
+      continue;
+    }
+    if (dfa_.accept[way.state]) ways.push({way.done, way.done, way.state, way.text, true});
+    for (int byte = 0x20; byte < 256; ++byte) {
+      if (byte == '"' || byte == '\\') continue;
+      const uint32_t next = dfa_.step(way.state, static_cast<uint8_t>(byte));
+      if (next == contract::Dfa::kDead || state_cost(next) >= kInfinite) continue;
+      ways.push({way.done + 1 + state_cost(next), way.done + 1, next,
+                 way.text + static_cast<char>(byte)});
+    }
+  }
+  return kInfinite;
 }
 
 int StringMachine::state_cost(uint32_t state) const {
@@ -124,25 +167,28 @@ bool StringMachine::feed_byte(StringState& state, uint8_t byte) const {
   return state.state != contract::Dfa::kDead && state_cost(state.state) < kInfinite;
 }
 
-bool StringMachine::feed(StringState& state, uint32_t code_point) const {
+bool StringMachine::feed(StringState& state, uint32_t code_point, std::string* decoded) const {
   if (!free_ && code_point >= 0x80) return false;
   std::string bytes;
   contract::append_utf8(bytes, code_point);
+  if (decoded) *decoded += bytes;
   state.escape = 0;
   state.hex = 0;
   return std::all_of(bytes.begin(), bytes.end(),
                      [&](char c) { return feed_byte(state, static_cast<uint8_t>(c)); });
 }
 
-bool StringMachine::step(StringState& state, uint8_t byte) const {
+bool StringMachine::step(StringState& state, uint8_t byte, std::string* decoded) const {
   if (state.escape == 0) {
     if (byte == '\\') {
+      if (raw_) return false;
       // Only between characters: a DFA in mid-character has no way to go on by an ASCII one.
       state.escape = 1;
       if (free_ && state.state != dfa_.start) return false;
       return cost(state) < kInfinite;
     }
     if (byte < 0x20 || byte == '"') return false;
+    if (decoded) *decoded += static_cast<char>(byte);
     return feed_byte(state, byte);
   }
   if (state.escape == 1) {
@@ -152,13 +198,13 @@ bool StringMachine::step(StringState& state, uint8_t byte) const {
     }
     const size_t found = kShortNames.find(static_cast<char>(byte));
     return found != std::string_view::npos &&
-           feed(state, static_cast<uint8_t>(kShortMeaning[found]));
+           feed(state, static_cast<uint8_t>(kShortMeaning[found]), decoded);
   }
   const int digit = hex_value(byte);
   if (digit < 0) return false;
   if (state.escape == 3 && state.hex == 0xD && digit >= 8) return false;  // Surrogates.
   state.hex = static_cast<uint16_t>(state.hex << 4 | digit);
-  if (state.escape == 5) return feed(state, state.hex);
+  if (state.escape == 5) return feed(state, state.hex, decoded);
   ++state.escape;
   return cost(state) < kInfinite;
 }

@@ -7,9 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 
-#include "contract/schema_ir.h"
+#include "contract/dfa.h"
 #include "mask/trie.h"
 
 namespace consort::mask {
@@ -29,9 +31,8 @@ class StringMachine {
 
   static StringMachine free(const Vocabulary::Trie& trie, uint64_t min,
                             std::optional<uint64_t> max);
-  // Errors 2202 (automaton too large).
-  static Result<StringMachine> create(const contract::StringRule& rule,
-                                      const Vocabulary::Trie& trie);
+  // The strings of `language`.
+  static StringMachine of(contract::Dfa language, const Vocabulary::Trie& trie);
 
   bool is_free() const { return free_; }
   StringState start() const { return start_; }
@@ -39,10 +40,17 @@ class StringMachine {
   int cost(const StringState& state) const;
   bool may_close(const StringState& state) const;
   // One byte inside the string (not a closing quote); false leaves `state` unspecified.
-  bool step(StringState& state, uint8_t byte) const;
+  bool step(StringState& state, uint8_t byte, std::string* decoded = nullptr) const;
+  // For keys: a language in which every string is written without escapes.
+  static StringMachine raw(contract::Dfa language, const Vocabulary::Trie& trie);
+  // Bytes to the `n`th cheapest string that continues `text` and that `is_used` does not know, the
+  // quote included; kInfinite if there are fewer, or finding them takes too long.
+  int cost_unused(const StringState& state, const std::string& text, size_t n,
+                  const std::function<bool(const std::string&)>& is_used) const;
+  bool is_raw() const { return raw_; }
 
  private:
-  bool feed(StringState& state, uint32_t code_point) const;
+  bool feed(StringState& state, uint32_t code_point, std::string* decoded) const;
   bool feed_byte(StringState& state, uint8_t byte) const;
   int state_cost(uint32_t state) const;
   int escape_cost(const StringState& state) const;
@@ -50,6 +58,7 @@ class StringMachine {
   contract::Dfa dfa_;
   std::vector<uint32_t> distance_;
   bool free_ = false;
+  bool raw_ = false;
   StringState start_;
 };
 
