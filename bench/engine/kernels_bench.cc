@@ -3,6 +3,7 @@
 //
 // Weights are those of the model's layers in turn, so they come from memory as in a step. "%" is
 // the larger of the two shares, of operations or of bytes: what bounds the kernel.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -32,18 +33,34 @@ struct Bench {
   bench::Peaks peaks;
   bool json;
   Array lines;
+  std::vector<uint64_t> cache_filler = std::vector<uint64_t>(size_t{96} << 17, 1);
 
-  // Mean microseconds of `body(i)`, called for i = 0, 1, ... until the time is over.
-  static double time_us(const std::function<void(int)>& body) {
+  // Reads more than the caches hold, on all threads.
+  void empty_caches() {
+    const size_t share = cache_filler.size() / static_cast<size_t>(pool.n_threads());
+    std::vector<uint64_t> sums(static_cast<size_t>(pool.n_threads()) * 8);
+    pool.parallel_for(pool.n_threads(), [&](int t) {
+      const uint64_t* from = cache_filler.data() + share * static_cast<size_t>(t);
+      for (size_t i = 0; i < share; ++i) sums[static_cast<size_t>(t) * 8] += from[i];
+    });
+  }
+
+  // Median microseconds of `body(i)`, i = 0, 1, ...; `cold`: what it reads comes from memory.
+  double time_us(const std::function<void(int)>& body, bool cold) {
     for (int i = 0; i < 3; ++i) body(i);
-    const auto start = std::chrono::steady_clock::now();
-    double seconds = 0;
-    int n = 0;
-    while (seconds < kSeconds) {
-      body(n++);
-      seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::vector<double> times;
+    double total = 0;
+    for (int i = 0; i < 7 || (i < 60 && total < kSeconds); ++i) {
+      if (cold) empty_caches();
+      const auto start = std::chrono::steady_clock::now();
+      body(i);
+      times.push_back(
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      total += times.back();
     }
-    return seconds / n * 1e6;
+    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2),
+                     times.end());
+    return times[times.size() / 2] * 1e6;
   }
 
   // `peak`: of the operations it uses, in 10^9 a second; 0 when unknown.
@@ -88,16 +105,19 @@ struct Bench {
       width += w.n_out();
     }
     std::vector<float> y(static_cast<size_t>(rows) * static_cast<size_t>(width));
-    const double us = time_us([&](int i) {
-      std::vector<tensor::MatmulPart> parts;
-      int column = 0;
-      for (Projection p : projections) {
-        const auto& w = decoder.layer(i % c.n_layer).weights[static_cast<int>(p)];
-        parts.push_back({&w, column});
-        column += w.n_out();
-      }
-      tensor::matmul(pool, kernels, x, 0, rows, parts, y.data(), static_cast<size_t>(width), false);
-    });
+    const double us = time_us(
+        [&](int i) {
+          std::vector<tensor::MatmulPart> parts;
+          int column = 0;
+          for (Projection p : projections) {
+            const auto& w = decoder.layer(i % c.n_layer).weights[static_cast<int>(p)];
+            parts.push_back({&w, column});
+            column += w.n_out();
+          }
+          tensor::matmul(pool, kernels, x, 0, rows, parts, y.data(), static_cast<size_t>(width),
+                         false);
+        },
+        true);
     report(name, rows, us, 2 * cells * rows, bytes, peaks.int8_gops);
   }
 
@@ -106,10 +126,12 @@ struct Bench {
     const auto& w = decoder.output();
     std::vector<float> y(static_cast<size_t>(rows) * static_cast<size_t>(w.n_out()));
     const tensor::MatmulPart part{&w, 0};
-    const double us = time_us([&](int) {
-      tensor::matmul(pool, kernels, x, 0, rows, {&part, 1}, y.data(),
-                     static_cast<size_t>(w.n_out()), false);
-    });
+    const double us = time_us(
+        [&](int) {
+          tensor::matmul(pool, kernels, x, 0, rows, {&part, 1}, y.data(),
+                         static_cast<size_t>(w.n_out()), false);
+        },
+        true);
     report("head", rows, us, 2.0 * rows * w.n_in() * w.n_out(),
            static_cast<double>(w.resident_bytes()) + 4.0 * static_cast<double>(y.size()),
            peaks.int8_gops);
@@ -137,34 +159,37 @@ struct Bench {
                               kContext);
     double positions = 0;
     for (int m = 0; m < rows; ++m) positions += prompt ? kContext - rows + m + 1 : kContext;
-    const double us = time_us([&](int i) {
-      const int layer = i % c.n_layer;
-      pool.parallel_for(tiles * c.n_head_kv, [&](int item) {
-        const int tile = item / c.n_head_kv, head = item % c.n_head_kv;
-        const float* queries[64];
-        float* outs[64];
-        int limits[64], n = 0;
-        for (int m = tile * together; m < std::min(rows, (tile + 1) * together); ++m) {
-          for (int h = head * group; h < (head + 1) * group && n < 64; ++h, ++n) {
-            const size_t at = static_cast<size_t>(m) * n_q + static_cast<size_t>(h * c.head_dim);
-            queries[n] = q.data() + at;
-            outs[n] = out.data() + at;
-            limits[n] = prompt ? kContext - rows + m + 1 : kContext;
-          }
-        }
-        kernels.attend({.q = queries,
-                        .out = outs,
-                        .n_positions = limits,
-                        .n_q = n,
-                        .head_dim = c.head_dim,
-                        .pages = pages[static_cast<size_t>(prompt ? 0 : tile)].data(),
-                        .k_offset = decoder.k_offset(layer, head),
-                        .v_offset = decoder.v_offset(layer, head),
-                        .scores = scores.data() +
-                                  static_cast<size_t>(item) * tensor::kAttendQueries * kContext,
-                        .scores_stride = kContext});
-      });
-    });
+    const double us = time_us(
+        [&](int i) {
+          const int layer = i % c.n_layer;
+          pool.parallel_for(tiles * c.n_head_kv, [&](int item) {
+            const int tile = item / c.n_head_kv, head = item % c.n_head_kv;
+            const float* queries[64];
+            float* outs[64];
+            int limits[64], n = 0;
+            for (int m = tile * together; m < std::min(rows, (tile + 1) * together); ++m) {
+              for (int h = head * group; h < (head + 1) * group && n < 64; ++h, ++n) {
+                const size_t at =
+                    static_cast<size_t>(m) * n_q + static_cast<size_t>(h * c.head_dim);
+                queries[n] = q.data() + at;
+                outs[n] = out.data() + at;
+                limits[n] = prompt ? kContext - rows + m + 1 : kContext;
+              }
+            }
+            kernels.attend({.q = queries,
+                            .out = outs,
+                            .n_positions = limits,
+                            .n_q = n,
+                            .head_dim = c.head_dim,
+                            .pages = pages[static_cast<size_t>(prompt ? 0 : tile)].data(),
+                            .k_offset = decoder.k_offset(layer, head),
+                            .v_offset = decoder.v_offset(layer, head),
+                            .scores = scores.data() +
+                                      static_cast<size_t>(item) * tensor::kAttendQueries * kContext,
+                            .scores_stride = kContext});
+          });
+        },
+        !prompt);
     report(prompt ? "attention, prompt" : "attention, sequences", rows, us,
            4.0 * positions * c.n_q(), 4.0 * sequences * kContext * c.n_kv(), peaks.f32_gflops);
   }
@@ -180,24 +205,28 @@ struct Bench {
         for (int m = i * piece; m < std::min(rows, (i + 1) * piece); ++m) body(m);
       });
     };
-    const double norm = time_us([&](int i) {
-      pieces([&](int m) {
-        kernels.rms_norm(in.data() + static_cast<size_t>(m * c.n_embd),
-                         decoder.layer(i % c.n_layer).attn_norm.data(), c.n_embd, c.norm_epsilon,
-                         x.row(m));
-        x.quantize_row(kernels, m);
-      });
-    });
+    const double norm = time_us(
+        [&](int i) {
+          pieces([&](int m) {
+            kernels.rms_norm(in.data() + static_cast<size_t>(m * c.n_embd),
+                             decoder.layer(i % c.n_layer).attn_norm.data(), c.n_embd,
+                             c.norm_epsilon, x.row(m));
+            x.quantize_row(kernels, m);
+          });
+        },
+        false);
     report("norm and quantise", rows, norm, 6.0 * rows * c.n_embd, 9.4 * rows * c.n_embd,
            peaks.f32_gflops);
-    const double silu = time_us([&](int) {
-      pieces([&](int m) {
-        const float* gate =
-            gate_up.data() + static_cast<size_t>(m) * 2 * static_cast<size_t>(c.n_ff);
-        kernels.silu_mul(gate, gate + c.n_ff, c.n_ff, wide.row(m));
-        wide.quantize_row(kernels, m);
-      });
-    });
+    const double silu = time_us(
+        [&](int) {
+          pieces([&](int m) {
+            const float* gate =
+                gate_up.data() + static_cast<size_t>(m) * 2 * static_cast<size_t>(c.n_ff);
+            kernels.silu_mul(gate, gate + c.n_ff, c.n_ff, wide.row(m));
+            wide.quantize_row(kernels, m);
+          });
+        },
+        false);
     report("SiLU and quantise", rows, silu, 30.0 * rows * c.n_ff, 13.4 * rows * c.n_ff,
            peaks.f32_gflops);
   }

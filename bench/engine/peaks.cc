@@ -14,8 +14,8 @@
 namespace consort::bench {
 namespace {
 
-constexpr int kLoops = 4000000;
-constexpr int kRuns = 5;
+constexpr int kLoops = 2000000;
+constexpr int kRuns = 15;
 
 #define CHAINS(ONE) \
   ONE(0) ONE(1) ONE(2) ONE(3) ONE(4) ONE(5) ONE(6) ONE(7) ONE(8) ONE(9) ONE(10) ONE(11)

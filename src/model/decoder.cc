@@ -160,13 +160,14 @@ Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n
       return fail(unsupported(file, "a tensor has no place in this architecture").got(tensor.name));
     }
   }
+  const auto arena = std::make_shared<tensor::Arena>();
   std::mutex mutex;
   std::optional<Error> error;
   ThreadPool pool(n_threads);
   pool.parallel_for(static_cast<int>(jobs.size()), [&](int i) {
     const Job& job = jobs[static_cast<size_t>(i)];
     Result<tensor::PackedMatrix> packed =
-        pack_tensor(file, job.name, job.shape.n_out, job.shape.n_in, as_f32);
+        pack_tensor(file, job.name, job.shape.n_out, job.shape.n_in, as_f32, arena);
     if (packed) {
       *job.to = std::move(*packed);
     } else {
@@ -214,6 +215,7 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
     return refuse("the adapter is for another architecture", file.architecture);
   }
   if (file.pairs.empty()) return refuse("the adapter has no weights", "");
+  const auto arena = std::make_shared<tensor::Arena>();
   size_t bound = 0;
   for (int layer = 0; layer < c.n_layer; ++layer) {
     for (int p = 0; p < kProjections; ++p) {
@@ -228,7 +230,7 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
       const bool as_f32 = decoder.layer(layer).weights[p].kind() == tensor::PackedMatrix::Kind::f32;
       auto pair = std::make_unique<tensor::LowRank>();
       CONSORT_ASSIGN(*pair, tensor::LowRank::pack(lora.a, lora.b, lora.n_out, lora.n_in, lora.rank,
-                                                  lora.scale, as_f32));
+                                                  lora.scale, as_f32, arena));
       out->pairs_[static_cast<size_t>(layer * kProjections + p)] = std::move(pair);
       ++bound;
     }

@@ -56,7 +56,8 @@ Result<void> check_finite(const std::vector<float>& values, const std::string& f
 }  // namespace
 
 Result<tensor::PackedMatrix> pack_tensor(const GgufFile& file, std::string_view name, int n_out,
-                                         int n_in, bool as_f32) {
+                                         int n_in, bool as_f32,
+                                         std::shared_ptr<tensor::Arena> arena) {
   CONSORT_ASSIGN(const GgufTensor* found, file.tensor(name));
   if (found->dims[0] != static_cast<uint64_t>(n_in) ||
       found->dims[1] != static_cast<uint64_t>(n_out) || found->dims[2] != 1 ||
@@ -75,7 +76,7 @@ Result<tensor::PackedMatrix> pack_tensor(const GgufFile& file, std::string_view 
     data = {reinterpret_cast<const uint8_t*>(values.data()), n * sizeof(float)};
   }
   Result<tensor::PackedMatrix> packed = tensor::PackedMatrix::pack(
-      values.empty() ? format : tensor::WeightFormat::f32, data, n_out, n_in);
+      values.empty() ? format : tensor::WeightFormat::f32, data, n_out, n_in, std::move(arena));
   if (!packed) return fail(std::move(packed).error().at(file.name() + ":" + std::string(name)));
   return packed;
 }

@@ -15,7 +15,8 @@ namespace consort::model {
 // other shape, those of PackedMatrix::pack; place names file and tensor. `as_f32`: dequantised, so
 // that products round nothing (8 times the memory of 4-bit weights).
 Result<tensor::PackedMatrix> pack_tensor(const GgufFile& file, std::string_view name, int n_out,
-                                         int n_in, bool as_f32 = false);
+                                         int n_in, bool as_f32 = false,
+                                         std::shared_ptr<tensor::Arena> arena = nullptr);
 // Tensor `name` as f32 [n]; every value finite.
 Result<std::vector<float>> read_vector(const GgufFile& file, std::string_view name, int n);
 

@@ -17,7 +17,8 @@ struct LowRank {
   // `a`: [rank, n_in], `b`: [n_out, rank], row-major; rank at most kRankMax. n_in is a multiple of
   // 32. Errors: those of PackedMatrix.
   static Result<LowRank> pack(std::span<const float> a, std::span<const float> b, int n_out,
-                              int n_in, int rank, float scale, bool as_f32);
+                              int n_in, int rank, float scale, bool as_f32,
+                              std::shared_ptr<Arena> arena = nullptr);
   uint64_t resident_bytes() const { return a.resident_bytes() + b.resident_bytes(); }
 
   PackedMatrix a, b;

@@ -7,6 +7,10 @@
 #include <new>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace consort::tensor {
 namespace {
 
@@ -105,17 +109,35 @@ Result<void> pack_f32_row(WeightFormat format, const uint8_t* in, int n, int r, 
 }  // namespace
 
 AlignedBytes::AlignedBytes(size_t size) : size_(size) {
-  // Whole cache lines, so that a vector load of the last ones stays inside.
-  const size_t rounded = (size + 127) / 64 * 64;
-  data_.reset(static_cast<uint8_t*>(::operator new (rounded, std::align_val_t{64})));
+  constexpr size_t kHuge = size_t{2} << 20;
+  const size_t alignment = size >= kHuge ? kHuge : 64;
+  // Whole cache lines and one more, so that a vector load of the last ones stays inside.
+  const size_t rounded = (size + 64 + alignment - 1) / alignment * alignment;
+  auto* data = static_cast<uint8_t*>(std::aligned_alloc(alignment, rounded));
+  if (data == nullptr) throw std::bad_alloc();
+#if defined(__linux__)
+  if (alignment == kHuge) ::madvise(data, rounded, MADV_HUGEPAGE);
+#endif
+  data_.reset(data);
 }
 
-void AlignedBytes::Free::operator()(uint8_t* p) const {
-  ::operator delete (p, std::align_val_t{64});
+void AlignedBytes::Free::operator()(uint8_t* p) const { std::free(p); }
+
+uint8_t* Arena::allocate(size_t bytes) {
+  constexpr size_t kSlab = size_t{8} << 20;
+  const size_t rounded = (bytes + 63) / 64 * 64;
+  std::lock_guard lock(mutex_);
+  if (slabs_.empty() || used_ + rounded > slabs_.back().size()) {
+    slabs_.emplace_back(std::max(kSlab, rounded));
+    used_ = 0;
+  }
+  uint8_t* out = slabs_.back().data() + used_;
+  used_ += rounded;
+  return out;
 }
 
 Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uint8_t> data,
-                                        int n_out, int n_in) {
+                                        int n_out, int n_in, std::shared_ptr<Arena> arena) {
   const auto n = static_cast<uint64_t>(n_in);
   const bool by_blocks = format == WeightFormat::q4_0 || format == WeightFormat::q4_1 ||
                          format == WeightFormat::q5_0 || format == WeightFormat::q8_0;
@@ -137,20 +159,22 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
   switch (format) {
     case WeightFormat::q4_0:
     case WeightFormat::q4_1:
-      out.allocate(Kind::q4, n_out, n_in, kQ4BlockBytes * static_cast<size_t>(n_blocks));
+      out.allocate(Kind::q4, n_out, n_in, kQ4BlockBytes * static_cast<size_t>(n_blocks),
+                   std::move(arena));
       break;
     case WeightFormat::q5_0:
     case WeightFormat::q8_0:
-      out.allocate(Kind::q8, n_out, n_in, kQ8BlockBytes * static_cast<size_t>(n_blocks));
+      out.allocate(Kind::q8, n_out, n_in, kQ8BlockBytes * static_cast<size_t>(n_blocks),
+                   std::move(arena));
       break;
     default:
-      out.allocate(Kind::f32, n_out, n_in, 64 * static_cast<size_t>(n_in));
+      out.allocate(Kind::f32, n_out, n_in, 64 * static_cast<size_t>(n_in), std::move(arena));
       break;
   }
   std::vector<float> scratch(out.kind_ == Kind::f32 ? n : 0);
   for (int i = 0; i < n_out; ++i) {
     const uint8_t* in = data.data() + row_bytes * static_cast<uint64_t>(i);
-    uint8_t* panel = out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
+    uint8_t* panel = out.data_ + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
     const int r = i % kPanelRows;
     switch (out.kind_) {
       case Kind::q4:
@@ -168,25 +192,33 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
 }
 
 // The last panel may have rows that stand for nothing: they are 0.
-void PackedMatrix::allocate(Kind kind, int n_out, int n_in, size_t panel_bytes) {
+void PackedMatrix::allocate(Kind kind, int n_out, int n_in, size_t panel_bytes,
+                            std::shared_ptr<Arena> arena) {
   kind_ = kind;
   n_out_ = n_out;
   n_in_ = n_in;
   panel_bytes_ = panel_bytes;
-  bytes_ = AlignedBytes(panel_bytes * static_cast<size_t>(n_panels()));
+  const size_t bytes = panel_bytes * static_cast<size_t>(n_panels());
+  if (arena) {
+    data_ = arena->allocate(bytes);
+    arena_ = std::move(arena);
+  } else {
+    bytes_ = AlignedBytes(bytes);
+    data_ = bytes_.data();
+  }
   if (n_out % kPanelRows != 0) {
-    std::memset(bytes_.data() + panel_bytes * static_cast<size_t>(n_panels() - 1), 0, panel_bytes);
+    std::memset(data_ + panel_bytes * static_cast<size_t>(n_panels() - 1), 0, panel_bytes);
   }
 }
 
 Result<PackedMatrix> PackedMatrix::round_to(Kind kind, std::span<const float> values, int n_out,
-                                            int n_in) {
+                                            int n_in, std::shared_ptr<Arena> arena) {
   CONSORT_CHECK(n_out > 0 && n_in > 0 && (kind != Kind::q8_narrow || n_in <= kNarrow));
   CONSORT_CHECK(values.size() == static_cast<size_t>(n_out) * static_cast<size_t>(n_in));
   PackedMatrix out;
   if (kind == Kind::bf16) {
     const int width = (n_in + 1) / 2 * 2;
-    out.allocate(kind, n_out, width, 32 * static_cast<size_t>(width));
+    out.allocate(kind, n_out, width, 32 * static_cast<size_t>(width), std::move(arena));
     std::vector<uint16_t> row(static_cast<size_t>(width), 0);
     for (int i = 0; i < n_out; ++i) {
       const float* from = values.data() + static_cast<size_t>(i) * static_cast<size_t>(n_in);
@@ -194,7 +226,7 @@ Result<PackedMatrix> PackedMatrix::round_to(Kind kind, std::span<const float> va
         if (!std::isfinite(from[k])) return fail(not_finite());
       }
       scalar_kernels()->f32_to_bf16(from, n_in, row.data());
-      uint8_t* panel = out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
+      uint8_t* panel = out.data_ + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
       for (int k = 0; k < width; k += 2)
         std::memcpy(panel + 32 * k + 4 * (i % kPanelRows), row.data() + k, 4);
     }
@@ -204,10 +236,11 @@ Result<PackedMatrix> PackedMatrix::round_to(Kind kind, std::span<const float> va
   const int groups = kind == Kind::q8 ? 8 : kNarrow / 4;
   const int n_blocks = kind == Kind::q8 ? (n_in + kBlock - 1) / kBlock : 1;
   const size_t block_bytes = kind == Kind::q8 ? kQ8BlockBytes : kQ8NarrowBytes;
-  out.allocate(kind, n_out, n_blocks * kBlock, block_bytes * static_cast<size_t>(n_blocks));
+  out.allocate(kind, n_out, n_blocks * kBlock, block_bytes * static_cast<size_t>(n_blocks),
+               std::move(arena));
   for (int i = 0; i < n_out; ++i) {
     const float* from = values.data() + static_cast<size_t>(i) * static_cast<size_t>(n_in);
-    uint8_t* panel = out.bytes_.data() + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
+    uint8_t* panel = out.data_ + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
     const int r = i % kPanelRows;
     for (int b = 0; b < n_blocks; ++b, panel += block_bytes) {
       float block[kBlock] = {};

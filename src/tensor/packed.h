@@ -17,8 +17,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -36,7 +38,7 @@ uint32_t weight_block(WeightFormat format);  // Weights that are stored together
 // n weights to f32, exactly. `in` has weight_bytes(format, n) bytes, unaligned allowed.
 void dequantize(WeightFormat format, const uint8_t* in, uint64_t n, float* out);
 
-// Cache-line aligned bytes, uninitialised.
+// Cache-line aligned bytes, uninitialised. From 2 MiB on in huge pages where the system has them.
 class AlignedBytes final {
  public:
   AlignedBytes() = default;
@@ -53,6 +55,18 @@ class AlignedBytes final {
   size_t size_ = 0;
 };
 
+// Memory of matrices that are read together, side by side in huge pages: a step reads each weight
+// once, so it would miss the address cache at every small page. Thread-safe; freed as a whole.
+class Arena final {
+ public:
+  uint8_t* allocate(size_t bytes);
+
+ private:
+  std::mutex mutex_;
+  std::vector<AlignedBytes> slabs_;
+  size_t used_ = 0;  // Of the last slab.
+};
+
 // Immutable after packing; shared by threads.
 class PackedMatrix final {
  public:
@@ -60,16 +74,17 @@ class PackedMatrix final {
 
   PackedMatrix() = default;
   // `data`: n_out rows of n_in weights, row-major, exactly weight_bytes(format, n_out * n_in).
-  // Errors: unsupported 4003 (n_in is no multiple of the format's block),
-  // corruption 4004 (data of another size, or a scale or weight that is not finite).
+  // `arena`: where the weights go; null = memory of its own. Errors: unsupported 4003 (n_in is no
+  // multiple of the format's block), corruption 4004 (data of another size, or a scale or weight
+  // that is not finite).
   static Result<PackedMatrix> pack(WeightFormat format, std::span<const uint8_t> data, int n_out,
-                                   int n_in);
+                                   int n_in, std::shared_ptr<Arena> arena = nullptr);
 
   // `values` [n_out, n_in] row-major as `kind` q8, q8_narrow or bf16. n_in() of the result is what
   // rows of activations must have, the columns past the given ones being 0: the next multiple of 32
   // (q8, q8_narrow) or of 2. Errors: corruption 4004 (a value that is not finite or too large).
   static Result<PackedMatrix> round_to(Kind kind, std::span<const float> values, int n_out,
-                                       int n_in);
+                                       int n_in, std::shared_ptr<Arena> arena = nullptr);
 
   Kind kind() const { return kind_; }
   int n_out() const { return n_out_; }
@@ -77,20 +92,22 @@ class PackedMatrix final {
   int n_panels() const { return (n_out_ + kPanelRows - 1) / kPanelRows; }
   size_t panel_bytes() const { return panel_bytes_; }
   const uint8_t* panel(int index) const {
-    return bytes_.data() + panel_bytes_ * static_cast<size_t>(index);
+    return data_ + panel_bytes_ * static_cast<size_t>(index);
   }
-  uint64_t resident_bytes() const { return bytes_.size(); }
+  uint64_t resident_bytes() const { return panel_bytes_ * static_cast<size_t>(n_panels()); }
   // Row `index` as f32, [n_in]: an embedding look-up (not for q8_narrow).
   void row(int index, float* out) const;
 
  private:
-  void allocate(Kind kind, int n_out, int n_in, size_t panel_bytes);
+  void allocate(Kind kind, int n_out, int n_in, size_t panel_bytes, std::shared_ptr<Arena> arena);
 
   Kind kind_ = Kind::f32;
   int n_out_ = 0;
   int n_in_ = 0;
   size_t panel_bytes_ = 0;
+  uint8_t* data_ = nullptr;  // In one of the two:
   AlignedBytes bytes_;
+  std::shared_ptr<Arena> arena_;
 };
 
 }  // namespace consort::tensor
