@@ -58,7 +58,8 @@ struct Load {
     GenerateRequest r;
     r.model = "m";
     std::string text;
-    for (int i = 0; i < kPromptTokens; ++i) text += static_cast<char>('a' + rng.below(26)) + std::string(" ");
+    for (int i = 0; i < kPromptTokens; ++i)
+      text += static_cast<char>('a' + rng.below(26)) + std::string(" ");
     r.prompt = text;
     r.max_tokens = kOutputTokens;
     r.service.owner = owner;
@@ -98,7 +99,8 @@ struct Load {
     double next = 0;
     while (since(start) < seconds) {
       next += -std::log(1 - rng.uniform()) / rate;
-      std::this_thread::sleep_until(start + std::chrono::duration_cast<SteadyClock::duration>(Seconds(next)));
+      std::this_thread::sleep_until(
+          start + std::chrono::duration_cast<SteadyClock::duration>(Seconds(next)));
       if (middle == 0 && since(start) > seconds / 2) middle = resident_mib();
       ++sent;
       ++in_flight;
@@ -148,7 +150,8 @@ struct Load {
     for (int i = 0; i < neighbours; ++i) {
       noise.emplace_back([&, i] {
         for (uint64_t k = 0; !stop; ++k) {
-          (void)engine.generate(request(900000000 + static_cast<uint64_t>(i) * 100000 + k, "noisy"));
+          (void)engine.generate(
+              request(900000000 + static_cast<uint64_t>(i) * 100000 + k, "noisy"));
         }
       });
     }
@@ -157,7 +160,8 @@ struct Load {
     const auto start = SteadyClock::now();
     for (uint64_t k = 0; since(start) < seconds; ++k) {
       const auto begin = SteadyClock::now();
-      if (engine.generate(request(700000000 + k + static_cast<uint64_t>(neighbours) * 10000, "quiet")))
+      if (engine.generate(
+              request(700000000 + k + static_cast<uint64_t>(neighbours) * 10000, "quiet")))
         latencies.push_back(since(begin));
     }
     stop = true;
@@ -212,14 +216,14 @@ int run(int argc, char** argv) {
   const double alone = quiet.p95(0, each);
   const double polite = quiet.p95(2, each);
   const double noisy = quiet.p95(50, each);
-  const Value out = Value::object(
-      {{"capacity_per_s", peak},
-       {"times", times},
-       {"open_loop", std::move(open)},
-       {"neighbour", Value::object({{"owner_active_max", 2},
-                                    {"p95_s_alone", alone},
-                                    {"p95_s_beside_2_requests", polite},
-                                    {"p95_s_beside_50_queued", noisy}})}});
+  const Value out =
+      Value::object({{"capacity_per_s", peak},
+                     {"times", times},
+                     {"open_loop", std::move(open)},
+                     {"neighbour", Value::object({{"owner_active_max", 2},
+                                                  {"p95_s_alone", alone},
+                                                  {"p95_s_beside_2_requests", polite},
+                                                  {"p95_s_beside_50_queued", noisy}})}});
   std::printf("%s\n", contract::to_json(out).c_str());
   return 0;
 }

@@ -12,7 +12,13 @@ class Accounting : public WithSmol {};
 TEST_F(Accounting, RequestsThatEndInAnyWayLeakNoPage) {
   const char* asked = std::getenv("CONSORT_OPERATIONS");
   const int n_operations = asked != nullptr ? std::atoi(asked) : 100000;
-  auto engine = make({.memory_bytes_max = 220ull << 20, .batch_max = 24, .queue_max = 12});
+  // Room for about 80 pages beside the weights: too little for all at once.
+  auto adapter = engine_->load_adapter("a", "smol", model::kGolden / "lora/adapter.gguf");
+  ASSERT_TRUE(adapter);
+  const uint64_t weight_bytes = engine_->models()[0].resident_bytes + adapter->resident_bytes;
+  engine_.reset();
+  auto engine =
+      make({.memory_bytes_max = weight_bytes + (60ull << 20), .batch_max = 16, .queue_max = 6});
   ASSERT_TRUE(engine->load_adapter("a", "smol", model::kGolden / "lora/adapter.gguf"));
   const auto digest_of = schema(
       R"({"type":"object","required":["a"],"additionalProperties":false,"properties":{"a":{"enum":["one","two"]}}})");
@@ -24,8 +30,8 @@ TEST_F(Accounting, RequestsThatEndInAnyWayLeakNoPage) {
         Rng rng(t + 1);
         while (left.fetch_sub(1) > 0) {
           std::stop_source stop;
-          const std::string text = "Word " + std::to_string(rng.below(9)) + " " +
-                                   std::string(rng.below(3) * 90, 'z');
+          const std::string text =
+              "Word " + std::to_string(rng.below(9)) + " " + std::string(rng.below(3) * 90, 'z');
           std::optional<Error> error;
           const std::string adapter = rng.below(4) == 0 ? "a" : "";
           switch (rng.below(8)) {
@@ -45,7 +51,8 @@ TEST_F(Accounting, RequestsThatEndInAnyWayLeakNoPage) {
               r.model = "smol";
               r.adapter = adapter;
               for (int i = 0; i < 3; ++i) {
-                r.questions.push_back({{}, text + " q" + std::to_string(i) + ":", {" yes", " no way"}});
+                r.questions.push_back(
+                    {{}, text + " q" + std::to_string(i) + ":", {" yes", " no way"}});
               }
               if (auto d = engine->decide(r); !d) error = d.error();
               break;
@@ -88,7 +95,7 @@ TEST_F(Accounting, RequestsThatEndInAnyWayLeakNoPage) {
   }
   std::printf("%d answered, %d refused, %d cancelled, %d late\n", answered.load(), refused.load(),
               cancelled.load(), late.load());
-  EXPECT_GT(answered, 0);
+  EXPECT_GT(answered, n_operations / 4);
   EXPECT_GT(cancelled, 0);
   // What is held now belongs to known prefixes; without them nothing is.
   engine->forget_prefixes();

@@ -22,18 +22,20 @@ int pages_max(const Task& task) {
   if (task.kind == Task::Kind::adopt) return 1;
   int n = pages_for(n_prompt);
   if (task.kind != Task::Kind::score) return n;
-  // The stems of one step with their options, each behind its own last page.
-  int stems = 0, options = 0;
+  // The stems of one step, then some of their options, each behind a last page of its own.
+  int n_stem = 0, n_option = 0, n_options = 0;
   for (const Stem& stem : task.stems) {
-    const auto n_stem = static_cast<int>(stem.tokens.size());
-    size_t longest = 0;
-    for (const auto& option : stem.options) longest = std::max(longest, option.size());
-    stems = std::max(stems, n_stem == 0 ? 0 : 1 + pages_for(n_stem));
-    options = std::max(options, (1 + pages_for(static_cast<int>(longest))) *
-                                    std::max(1, kScoreRows / std::max<int>(1, static_cast<int>(longest))));
+    n_stem = std::max(n_stem, static_cast<int>(stem.tokens.size()));
+    for (const auto& option : stem.options) {
+      n_option = std::max(n_option, static_cast<int>(option.size()) - 1);
+      if (option.size() > 1) ++n_options;
+    }
   }
-  const int together = std::min<int>(kStemsTogether, static_cast<int>(task.stems.size()));
-  return n + together * stems + options;
+  const auto behind = [](int n_tokens) {
+    return n_tokens == 0 ? 0 : pages_for(kPageTokens - 1 + n_tokens);
+  };
+  return n + std::min<int>(kStemsTogether, static_cast<int>(task.stems.size())) * behind(n_stem) +
+         std::min(kOptionsTogether, n_options) * behind(n_option);
 }
 
 }  // namespace
@@ -125,8 +127,7 @@ Engine::State::Admitted Engine::State::try_admit(Task& task) {
   for (const Sequence& other : active) {
     const Task& t = *other.task;
     if (!shares || t.kind == Task::Kind::embed || t.kind == Task::Kind::rows ||
-        t.kind == Task::Kind::adopt || other.prompt_read || other.finished ||
-        t.model != task.model)
+        t.kind == Task::Kind::adopt || other.prompt_read || other.finished || t.model != task.model)
       continue;
     size_t common = common_prefix(t.prompt, task.prompt);
     if (t.adapter != task.adapter || (task.adapter && t.from != task.from)) {
@@ -138,8 +139,8 @@ Engine::State::Admitted Engine::State::try_admit(Task& task) {
   // The last token is always read anew: its logits are wanted.
   if (shares) {
     const size_t last = task.kind == Task::Kind::keep ? 0 : 1;
-    s.pages = model.prefixes->find(task.acting(), task.prompt,
-                                   (task.prompt.size() - last) / kPageTokens);
+    s.pages =
+        model.prefixes->find(task.acting(), task.prompt, (task.prompt.size() - last) / kPageTokens);
   }
   s.n_past = static_cast<int>(s.pages.size()) * kPageTokens;
   s.n_reserved = std::max(0, pages_max(task) - static_cast<int>(s.pages.size()));

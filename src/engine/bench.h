@@ -18,10 +18,10 @@ struct BenchOptions {
   int n_threads = 0;                             // 0 = all cores.
   int repetitions = 5;                           // 1 to 100
   int decode_tokens = 32;                        // Of each repetition and sequence.
-  std::string only;  // One workload by name; empty = everything.
+  std::string only;                              // One workload by name; empty = everything.
   // Of the workloads.
-  int adapters = 8;    // 0 to 64
-  int sequences = 16;  // 1 to 256
+  int adapters = 8;                                              // 0 to 64
+  int sequences = 16;                                            // 1 to 256
   std::vector<std::shared_ptr<const contract::Schema>> schemas;  // To answer under; may be none.
 };
 

@@ -166,8 +166,7 @@ Result<Value> eight_requests(Bench& b) {
   for (int r = 0; r < b.options.repetitions; ++r) {
     std::vector<GenerateRequest> requests;
     for (int i = 0; i < 8; ++i) {
-      CONSORT_ASSIGN(const std::string prompt,
-                     b.text(200, static_cast<uint64_t>(100 * r + i + 1)));
+      CONSORT_ASSIGN(const std::string prompt, b.text(200, static_cast<uint64_t>(100 * r + i + 1)));
       requests.push_back(b.request(prompt, 64));
       requests.back().adapter = "lora" + std::to_string(i % n);
     }
@@ -188,7 +187,8 @@ Result<Value> specialists(Bench& b) {
   Array shared, apart;
   int cached = 0;
   for (int r = 0; r < b.options.repetitions; ++r) {
-    CONSORT_ASSIGN(const std::string context, b.text(kContextTokens, static_cast<uint64_t>(r) + 50));
+    CONSORT_ASSIGN(const std::string context,
+                   b.text(kContextTokens, static_cast<uint64_t>(r) + 50));
     for (const bool activated : {true, false}) {
       std::vector<GenerateRequest> requests;
       for (int i = 0; i < kSpecialists; ++i) {
@@ -258,8 +258,8 @@ Result<Value> masked(Bench& b) {
   for (const auto& schema : b.options.schemas) {
     double rate[2] = {0, 0};
     for (const bool constrained : {false, true}) {
-      GenerateRequest r = b.request(
-          "Fill in the form " + schema->id() + " with made-up values, as JSON.\n", 160);
+      GenerateRequest r =
+          b.request("Fill in the form " + schema->id() + " with made-up values, as JSON.\n", 160);
       if (constrained) {
         r.schema = schema;
         r.mask_options.whitespace_max = 0;
@@ -290,7 +290,7 @@ Result<Value> loading(Bench& b, const Scratch& scratch) {
   int n_loads = 0;
   for (int r = 0; r < b.options.repetitions; ++r) {
     for (const bool loads : {false, true}) {
-      GenerateRequest request = b.request("Tell a very long story of a ship.", 200);
+      GenerateRequest request = b.request("Once upon a time, in a village by the sea, there lived a", 200);
       request.speculate = false;
       std::vector<double> gaps;
       auto last = std::chrono::steady_clock::now();

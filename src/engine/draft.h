@@ -1,8 +1,8 @@
 // Drafter: guesses the next tokens of a sequence from what it has read and written already.
 //
 // Prompt look-up (Saxena 2023): where the last few tokens stood before, what followed them then is
-// proposed. A guess costs rows of a step, never a bit of the output; the drafter proposes more while
-// guesses are right and nearly nothing where they are not.
+// proposed. A guess costs rows of a step, never a bit of the output; the drafter proposes more
+// while guesses are right and nearly nothing where they are not.
 #pragma once
 
 #include <cstdint>

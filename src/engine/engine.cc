@@ -38,8 +38,8 @@ Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, s
 }
 
 // Ids of the options, each with its place in the scores.
-Result<void> read_options(const LoadedModel& model, std::span<const std::string> texts,
-                          Stem* stem, size_t* longest) {
+Result<void> read_options(const LoadedModel& model, std::span<const std::string> texts, Stem* stem,
+                          size_t* longest) {
   if (texts.empty() || texts.size() > 255) {
     return fail(invalid_request("between 1 and 255 texts can be scored",
                                 std::to_string(texts.size()), "split the request"));
@@ -263,8 +263,8 @@ Result<Scores> Engine::score(const ScoreRequest& request) {
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
   CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
   Scores out;
-  CONSORT_ASSIGN(task.prompt, read_prompt(*task.model, request.messages, request.prompt,
-                                          &out.rendered_prompt));
+  CONSORT_ASSIGN(task.prompt,
+                 read_prompt(*task.model, request.messages, request.prompt, &out.rendered_prompt));
   CONSORT_ASSIGN(task.from, acts_from(task.adapter.get(), task.prompt));
   Stem stem;
   stem.from = task.from;
@@ -294,8 +294,8 @@ Result<Decisions> Engine::decide(const DecideRequest& request) {
   std::vector<std::vector<int32_t>> prompts;
   for (const Question& question : request.questions) {
     std::string rendered;
-    CONSORT_ASSIGN(std::vector<int32_t> prompt, read_prompt(*task.model, question.messages,
-                                                            question.prompt, &rendered));
+    CONSORT_ASSIGN(std::vector<int32_t> prompt,
+                   read_prompt(*task.model, question.messages, question.prompt, &rendered));
     Stem stem;
     CONSORT_ASSIGN(stem.from, acts_from(task.adapter.get(), prompt));
     size_t longest = 0;
@@ -308,10 +308,10 @@ Result<Decisions> Engine::decide(const DecideRequest& request) {
   // and an adapter acts on the same of it in all of them.
   size_t common = prompts[0].size() - 1;
   for (size_t i = 0; i < prompts.size(); ++i) {
-    const auto end = std::mismatch(prompts[0].begin(), prompts[0].end(), prompts[i].begin(),
-                                   prompts[i].end());
-    common = std::min({common, static_cast<size_t>(end.first - prompts[0].begin()),
-                       prompts[i].size() - 1});
+    const auto end =
+        std::mismatch(prompts[0].begin(), prompts[0].end(), prompts[i].begin(), prompts[i].end());
+    common = std::min(
+        {common, static_cast<size_t>(end.first - prompts[0].begin()), prompts[i].size() - 1});
     if (task.adapter && task.stems[i].from != task.stems[0].from) {
       common = std::min<size_t>(
           common, static_cast<size_t>(std::min(task.stems[0].from, task.stems[i].from)));
@@ -396,11 +396,12 @@ Result<std::vector<float>> Engine::logits(std::string_view model, std::string_vi
   CONSORT_ASSIGN(const auto found, state_->find_decoder(model));
   const auto n_vocab = static_cast<size_t>(found->info.n_vocab);
   out.resize(tokens.size() * n_vocab);
-  CONSORT_TRY(state_->read_rows(model, adapter, tokens, {}, [&](int position,
-                                                               std::span<const float> row) {
-    std::copy(row.begin(), row.end(), out.begin() + static_cast<std::ptrdiff_t>(
-                                                        static_cast<size_t>(position) * n_vocab));
-  }));
+  CONSORT_TRY(
+      state_->read_rows(model, adapter, tokens, {}, [&](int position, std::span<const float> row) {
+        std::copy(
+            row.begin(), row.end(),
+            out.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(position) * n_vocab));
+      }));
   return out;
 }
 
@@ -415,8 +416,8 @@ Result<Perplexity> Engine::perplexity(std::string_view model, std::string_view a
   }
   Perplexity out;
   for (size_t first = 0; first + 1 < tokens.size(); first += static_cast<size_t>(window)) {
-    const auto part = tokens.subspan(first, std::min(static_cast<size_t>(window),
-                                                     tokens.size() - first));
+    const auto part =
+        tokens.subspan(first, std::min(static_cast<size_t>(window), tokens.size() - first));
     if (part.size() < 2) break;
     CONSORT_TRY(state_->read_rows(
         model, adapter, part, stop, [&](int position, std::span<const float> row) {
@@ -436,9 +437,9 @@ Result<Perplexity> Engine::perplexity(std::string_view model, std::string_view a
   return out;
 }
 
-Result<void> Engine::State::read_rows(
-    std::string_view model, std::string_view adapter, std::span<const int32_t> tokens,
-    std::stop_token stop, std::function<void(int, std::span<const float>)> on_row) {
+Result<void> Engine::State::read_rows(std::string_view model, std::string_view adapter,
+                                      std::span<const int32_t> tokens, std::stop_token stop,
+                                      std::function<void(int, std::span<const float>)> on_row) {
   Task task;
   task.kind = Task::Kind::rows;
   task.stop_token = std::move(stop);

@@ -34,11 +34,11 @@ struct EngineOptions {
   int n_threads = 0;                          // 0 = all cores.
   uint64_t memory_bytes_max = 1200ull << 20;  // Models + adapters + KV. Overflow is an error, 4101.
   int batch_max = 32;                         // Sequences decoded together.
-  int queue_max = 256;  // Waiting requests; one more is resource_exhausted 4102.
+  int queue_max = 256;       // Waiting requests; one more is resource_exhausted 4102.
   int owner_active_max = 0;  // Sequences of one owner in the batch; 0 = batch_max.
   int owner_queue_max = 0;   // Waiting requests of one owner, past it 4117; 0 = queue_max.
-  // A step that somebody waits for reads no more of a prompt than fits in this time. Lower: smoother
-  // streams and slower prompts.
+  // A step that somebody waits for reads no more of a prompt than fits in this time. Lower:
+  // smoother streams and slower prompts.
   int step_ms_max = 30;
   uint64_t mask_bytes_max = 128ull << 20;  // Compiled contracts kept between requests.
 };
@@ -88,8 +88,9 @@ struct GenerateRequest {
   mask::MaskOptions mask_options;
   // Called on the engine's thread with each new piece of text (valid UTF-8). Must not block.
   std::function<void(std::string_view)> on_text;
-  std::stop_token stop_token;           // Cancelled: error `cancelled` 4103.
-  // On the engine's clock: deadline_exceeded 4104; 4102 at once when the queue is known to be longer.
+  std::stop_token stop_token;  // Cancelled: error `cancelled` 4103.
+  // On the engine's clock: deadline_exceeded 4104; 4102 at once when the queue is known to be
+  // longer.
   std::optional<Nanoseconds> deadline;
   Service service;
   // Drafts from what was read already, verified in one step. Costs no bit of the output.
@@ -139,8 +140,8 @@ struct Scores {
   double total_ms = 0;
 };
 
-// Typed questions about one state. What the questions' prompts have in common at their start is read
-// once; then all of them, and all options' tokens, are read together.
+// Typed questions about one state. What the questions' prompts have in common at their start is
+// read once; then all of them, and all options' tokens, are read together.
 struct Question {
   std::vector<Message> messages;
   std::optional<std::string> prompt;
@@ -167,9 +168,9 @@ struct Decisions {
 };
 
 struct Perplexity {
-  int n_tokens = 0;           // Predicted ones: the first of a window is not.
-  double mean_nll = 0;        // Nats a token.
-  std::vector<double> nll;    // Of each predicted token.
+  int n_tokens = 0;         // Predicted ones: the first of a window is not.
+  double mean_nll = 0;      // Nats a token.
+  std::vector<double> nll;  // Of each predicted token.
 };
 
 // Counters since the engine began, and what is held now. For tests, metrics and capacity planning.
@@ -177,8 +178,8 @@ struct EngineStats {
   uint64_t steps = 0, rows = 0;
   uint64_t head_rows_full = 0, head_rows_masked = 0, head_rows_skipped = 0;
   int n_active = 0, n_waiting = 0;
-  int pages_in_use = 0;   // Of all models, those of known prefixes among them.
-  int pages_known = 0;    // Of known prefixes.
+  int pages_in_use = 0;  // Of all models, those of known prefixes among them.
+  int pages_known = 0;   // Of known prefixes.
   uint64_t bytes_used = 0, mask_bytes = 0;
   int masks = 0;
   double step_ms_max = 0;  // Longest step that a decoding sequence took part in.
@@ -207,9 +208,9 @@ class Engine final {
   std::vector<AdapterInfo> adapters() const;
 
   // Prompt longer than the context less max_tokens: resource_exhausted 4107, never cut. Also: 4102
-  // queue full or deadline out of reach, 4117 owner's queue full, 4103 cancelled, 4104 deadline, 4108 a field out of range (max_tokens below the
-  // schema's shortest value among them), 4109 model and 4110 adapter not loaded, 4113 model of the
-  // wrong kind, those of mask.h for a schema.
+  // queue full or deadline out of reach, 4117 owner's queue full, 4103 cancelled, 4104 deadline,
+  // 4108 a field out of range (max_tokens below the schema's shortest value among them), 4109 model
+  // and 4110 adapter not loaded, 4113 model of the wrong kind, those of mask.h for a schema.
   Result<Generation> generate(const GenerateRequest& request);
   Result<Scores> score(const ScoreRequest& request);
   // Probabilities have the same bits in any company. Errors as above.

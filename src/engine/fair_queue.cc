@@ -31,9 +31,10 @@ Result<void> FairQueue::push(Item item, const Limits& limits, std::optional<Nano
   const auto at = owners_.find(item.owner);
   const int n_waiting = at == owners_.end() ? 0 : at->second.n_waiting;
   if (limits.owner_queue_max > 0 && n_waiting >= limits.owner_queue_max) {
-    return fail(make_error(ErrorCode::resource_exhausted, 4117, "too many requests of one owner wait")
-                    .got(item.owner + ": " + std::to_string(n_waiting))
-                    .to_fix("try again later, or raise owner_queue_max"));
+    return fail(
+        make_error(ErrorCode::resource_exhausted, 4117, "too many requests of one owner wait")
+            .got(item.owner + ": " + std::to_string(n_waiting))
+            .to_fix("try again later, or raise owner_queue_max"));
   }
   if (within && speed_ > 0) {
     int64_t ahead = 0;

@@ -137,8 +137,8 @@ void Engine::State::write_forced(Sequence& s) {
 // Proposes tokens for this step's spare rows, those that the contract allows.
 void Engine::State::draft(Sequence& s, int n_max) {
   Task& task = *s.task;
-  n_max = std::min(n_max, task.request->max_tokens -
-                              static_cast<int>(task.generation.tokens.size()) - 1);
+  n_max = std::min(n_max,
+                   task.request->max_tokens - static_cast<int>(task.generation.tokens.size()) - 1);
   const std::span<const int32_t> tokens = s.drafter->propose(s.tokens, n_max);
   const std::vector<int32_t>& ends = task.model->tokenizer->end_tokens();
   if (!task.matcher) {

@@ -32,9 +32,10 @@ TEST_F(Generating, GuessingAheadChangesNoBitOfTheLogitsThatDecide) {
         EXPECT_GT(guessed.accepted_tokens, 0);
         EXPECT_LT(guessed.steps, plain.steps);
       }
-      std::printf("%s, temperature %.1f: %zu tokens, %d steps with guesses (%d of %d right), %d without\n",
-                  masked ? "masked" : "free", temperature, plain.tokens.size(), guessed.steps,
-                  guessed.accepted_tokens, guessed.drafted_tokens, plain.steps);
+      std::printf(
+          "%s, temperature %.1f: %zu tokens, %d steps with guesses (%d of %d right), %d without\n",
+          masked ? "masked" : "free", temperature, plain.tokens.size(), guessed.steps,
+          guessed.accepted_tokens, guessed.drafted_tokens, plain.steps);
     }
   }
 }

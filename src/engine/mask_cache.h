@@ -42,8 +42,7 @@ class MaskCache final {
     std::shared_ptr<const mask::Vocabulary> vocabulary;
     mask::MaskOptions options;
     std::shared_ptr<const mask::CompiledMask> mask;
-    bool is(const contract::Schema& s, const mask::Vocabulary* v,
-            const mask::MaskOptions& o) const;
+    bool is(const contract::Schema& s, const mask::Vocabulary* v, const mask::MaskOptions& o) const;
   };
   uint64_t bytes_locked() const;
   uint64_t bytes_max_;

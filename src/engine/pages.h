@@ -2,8 +2,8 @@
 //
 // A page is shared by every sequence whose text up to its end is the same and whose adapter acts on
 // the same of its positions: those before an activated adapter's invocation are the base's, whoever
-// reads them. A page is written by one sequence before it is shared and never after. Nothing in use is evicted. All
-// of it belongs to the engine's thread, except ByteBudget.
+// reads them. A page is written by one sequence before it is shared and never after. Nothing in use
+// is evicted. All of it belongs to the engine's thread, except ByteBudget.
 #pragma once
 
 #include <atomic>
@@ -34,8 +34,8 @@ class ByteBudget final {
 struct Page {
   uint8_t* data = nullptr;  // [page_bytes]
   int refs = 0;
-  tensor::AlignedBytes owned;            // Or
-  std::shared_ptr<const void> mapped;    // a file's; never written.
+  tensor::AlignedBytes owned;          // Or
+  std::shared_ptr<const void> mapped;  // a file's; never written.
 };
 
 // Which adapter acts, and from which position on.

@@ -65,8 +65,8 @@ class SameBits : public testing::Test {
       HashedText text;
       text.adapter = i % 3 == 0 ? nullptr : adapters_[static_cast<size_t>(i % 3 - 1)].get();
       for (uint64_t n = 3 + rng.below(140); n > 0; --n) {
-        text.tokens.push_back(static_cast<int32_t>(
-            rng.below(static_cast<uint64_t>(decoder_->config().n_vocab))));
+        text.tokens.push_back(
+            static_cast<int32_t>(rng.below(static_cast<uint64_t>(decoder_->config().n_vocab))));
       }
       texts_.push_back(std::move(text));
     }

@@ -1,6 +1,5 @@
 // Logits have the same bits in any company (same_bits.h); the long form compares a million rows.
 #include "engine/same_bits.h"
-
 #include "model/decoder_head.h"
 
 namespace consort::engine {
@@ -15,12 +14,11 @@ TEST_F(SameBits, AMaskedHeadComputesTheWholeHeadsBitsOfWhatIsAllowed) {
   model::DecoderRunner runner(*decoder_, pool, kernels());
   TextMemory memory(*decoder_, texts_[1].tokens.size());
   const auto n = static_cast<int>(std::min<size_t>(8, texts_[1].tokens.size()));
-  const model::Segment segment{
-      .tokens = std::span(texts_[1].tokens).first(static_cast<size_t>(n)),
-      .position = 0,
-      .pages = memory.pages,
-      .adapter = texts_[1].adapter,
-      .n_outputs = n};
+  const model::Segment segment{.tokens = std::span(texts_[1].tokens).first(static_cast<size_t>(n)),
+                               .position = 0,
+                               .pages = memory.pages,
+                               .adapter = texts_[1].adapter,
+                               .n_outputs = n};
   runner.forward({&segment, 1});
   const auto whole = runner.logits(0, n);
   const std::vector<float> wanted(whole.begin(), whole.end());

@@ -130,7 +130,9 @@ bool Engine::State::score_options(Sequence& s, std::span<const StemPages> group)
     for (; at < options.size(); ++at) {
       const auto& tokens = options[at].pages->stem->options[options[at].index];
       const size_t n = tokens.size() - 1;
-      if (!members.empty() && targets.size() + n > kScoreRows) break;
+      if (!members.empty() &&
+          (targets.size() + n > kScoreRows || members.size() == kOptionsTogether))
+        break;
       data.push_back(taken.behind(*this, options[at].pages->data, options[at].pages->n_past,
                                   static_cast<int>(n)));
       if (data.back().empty()) {

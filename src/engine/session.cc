@@ -148,8 +148,7 @@ Result<std::vector<int32_t>> Engine::load_session(std::string_view model, std::s
     return fail(
         belongs_elsewhere("the session belongs to another adapter").at(path.string()).got(adapter));
   }
-  if (header.page_tokens != kPageTokens ||
-      header.page_bytes != task.model->decoder->page_bytes()) {
+  if (header.page_tokens != kPageTokens || header.page_bytes != task.model->decoder->page_bytes()) {
     return fail(belongs_elsewhere("the session's pages have another layout").at(path.string()));
   }
   for (const int32_t t : task.prompt) {

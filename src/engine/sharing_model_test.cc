@@ -14,8 +14,8 @@ class Sharing : public WithSmol {
  protected:
   void SetUp() override {
     WithSmol::SetUp();
-    folder_ = std::filesystem::temp_directory_path() /
-              ("consort_sharing_" + std::to_string(::getpid()));
+    folder_ =
+        std::filesystem::temp_directory_path() / ("consort_sharing_" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -41,13 +41,15 @@ TEST_F(Sharing, AnActivatedAdapterActsFromItsInvocationOnAndLeavesThePrefixToAll
   const std::string prefix = context(20);
   const std::string call = "\nSpecialist, answer:";
   for (int i = 0; i < 5; ++i) {
-    auto loaded = engine_->load_adapter("s" + std::to_string(i), "smol",
-                                        activated("Specialist", 1.0f + 0.25f * static_cast<float>(i)));
+    auto loaded =
+        engine_->load_adapter("s" + std::to_string(i), "smol",
+                              activated("Specialist", 1.0f + 0.25f * static_cast<float>(i)));
     ASSERT_TRUE(loaded) << loaded.error().to_string();
   }
   // Logits before the invocation are the base's, those after it are not.
   const std::vector<int32_t> word = *engine_->tokenize("smol", "Specialist");
-  ASSERT_EQ(engine_->logits("smol", "s0", *engine_->tokenize("smol", "no call")).error().number, 4116);
+  ASSERT_EQ(engine_->logits("smol", "s0", *engine_->tokenize("smol", "no call")).error().number,
+            4116);
   const std::vector<int32_t> spelled = *engine_->tokenize("smol", "A bird.\nSpecialist: yes");
   const auto at = std::search(spelled.begin(), spelled.end(), word.begin(), word.end());
   ASSERT_NE(at, spelled.end());
@@ -166,7 +168,8 @@ TEST_F(Sharing, ASessionComesBackFromDiskAndAnswersWithTheSameBits) {
   expect_refused(bytes.substr(0, 10), 4119);
   ASSERT_TRUE(other->load_adapter("a", "smol", model::kGolden / "lora/adapter.gguf"));
   EXPECT_EQ(other->load_session("smol", "a", path).error().number, 4120);
-  EXPECT_EQ(engine_->save_session("smol", "", tokens, folder_ / "no" / "a.session").error().number, 4118);
+  EXPECT_EQ(engine_->save_session("smol", "", tokens, folder_ / "no" / "a.session").error().number,
+            4118);
 }
 
 TEST_F(Sharing, ALongPromptDoesNotStopTheOthersTokens) {

@@ -50,8 +50,8 @@ struct LoadedModel {
   std::unique_ptr<PagePool> pages;
   std::unique_ptr<PrefixTree> prefixes;
   std::vector<float> probe;  // Logits of the base on what adapters are tried with; under the mutex.
-  double row_ms = 0;           // Of steps with many rows, lately; 0 = not known yet.
-  std::vector<float> sparse;   // Logits of masked rows, [rows, n_vocab], few of them written.
+  double row_ms = 0;         // Of steps with many rows, lately; 0 = not known yet.
+  std::vector<float> sparse;  // Logits of masked rows, [rows, n_vocab], few of them written.
 };
 
 // One question of `score` or `decide`: what follows the shared prompt, and its options.
@@ -102,7 +102,7 @@ struct Task {
 // What a contract allows at one place of the output.
 struct Next {
   std::vector<uint64_t> allowed;
-  int n_panels = 0;    // Of the head, that hold an allowed token.
+  int n_panels = 0;     // Of the head, that hold an allowed token.
   int32_t forced = -1;  // The only token to write here, whatever the model would say.
 };
 
@@ -123,8 +123,8 @@ struct Sequence {
   std::optional<Drafter> drafter;
   std::unique_ptr<Sha256> digest;
   model::Utf8Stream utf8;
-  size_t emitted = 0;  // Bytes of the text that on_text has seen.
-  std::vector<int32_t> draft;      // Proposed for this step.
+  size_t emitted = 0;               // Bytes of the text that on_text has seen.
+  std::vector<int32_t> draft;       // Proposed for this step.
   std::vector<int32_t> row_tokens;  // Of this step: what was accepted but not read, and the draft.
   int next_row = 0;                 // Of the step's rows: which decides next; -1 = none any more.
   // Masked: what may follow `tokens`, then what may follow each token of the draft.
@@ -155,7 +155,8 @@ struct OutputRow {
 constexpr int kPromptRows = 256;  // Of one step, when nobody waits for a next token.
 constexpr int kLogitsRows = 32;   // Logits rows computed at a time.
 constexpr int kStemsTogether = 32;
-constexpr int kScoreRows = 64;  // Option rows of one step, unless one option is longer.
+constexpr int kOptionsTogether = 24;  // Of one step, and
+constexpr int kScoreRows = 64;        // no more rows, unless one option is longer.
 
 inline int pages_for(int n_tokens) {
   return (n_tokens + tensor::kPageTokens - 1) / tensor::kPageTokens;

@@ -60,8 +60,8 @@ void Engine::State::step(LoadedModel& model) {
     if (a->prompt_read != b->prompt_read) return a->prompt_read;
     return a->task->service.priority > b->task->service.priority;
   });
-  int rows_left = n_decoding > 0 ? std::max(kPromptRowsMin, prompt_rows(model) - n_decoding)
-                                 : kPromptRows;
+  int rows_left =
+      n_decoding > 0 ? std::max(kPromptRowsMin, prompt_rows(model) - n_decoding) : kPromptRows;
   int drafts_left = n_decoding <= kDraftersMax ? kDraftRows : 0;
   std::vector<Sequence*> taken;
   for (Sequence* s : members) {
@@ -156,9 +156,10 @@ void Engine::State::read_outputs(LoadedModel& model, std::span<const OutputRow> 
         if (n++ == 0) first = rows[end].row;
       } else if (w == Way::masked) {
         if (masked.size() == kLogitsRows) break;
-        masked.push_back({.row = rows[end].row,
-                          .wanted = rows[end].sequence->next[static_cast<size_t>(rows[end].index)].allowed,
-                          .out = model.sparse.data() + masked.size() * n_vocab});
+        masked.push_back(
+            {.row = rows[end].row,
+             .wanted = rows[end].sequence->next[static_cast<size_t>(rows[end].index)].allowed,
+             .out = model.sparse.data() + masked.size() * n_vocab});
       } else {
         ++n_skipped;
       }
