@@ -367,7 +367,7 @@ constexpr ErrorPage kPages[] = {
     {6311, "No engine is there to host a local model.",
      "Report it."},
     {6312, "No adapter is registered under this name.",
-     "Register it, or remove 'adapter'."},
+     "Register it with 'consort import FILE --name NAME', choose another version, or remove 'adapter'."},
     {6320, "A typed question of a decide component is malformed.",
      "Look at the place; docs/formats/agent.md describes questions."},
     {6330, "A retrieve component made more queries than the limit.",
