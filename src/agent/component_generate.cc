@@ -134,7 +134,13 @@ Result<BoundModel> bind_model(const ComponentSpec& spec, const Graph& graph, con
       return fail(make_error(ErrorCode::not_found, 6312, "no adapter is registered as '" + spec.adapter + "'")
                       .at(spec.where.to_string()));
     }
-    CONSORT_ASSIGN(bound.adapter, host.resolve_adapter(spec.adapter, model.ref));
+    auto resolved = host.resolve_adapter(spec.adapter, model.ref);
+    if (!resolved) {
+      Error error = std::move(resolved).error().with_context("adapter '" + spec.adapter + "'");
+      if (error.number == 6312 || error.place.empty()) error.place = spec.where.to_string();
+      return fail(std::move(error));
+    }
+    bound.adapter = std::move(*resolved);
   }
   return bound;
 }

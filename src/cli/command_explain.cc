@@ -44,8 +44,6 @@ Result<int> explain(Context& context, std::string code) {
 
 Result<int> unbuilt(const std::string& name) {
   static const std::map<std::string, std::string> kMissing = {
-      {"promote", "the registry of versions and their gate"},
-      {"rollback", "the registry of versions"},
       {"serve", "the HTTP server"}};
   return fail(
       make_error(ErrorCode::unsupported, 8005,
@@ -64,7 +62,7 @@ void add_explain(CLI::App& app, Context& context) {
 }
 
 void add_unbuilt(CLI::App& app, Context& context) {
-  for (const char* name : {"promote", "rollback", "serve"}) {
+  for (const char* name : {"serve"}) {
     CLI::App* command = app.add_subcommand(name, "")->group("")->fallthrough(false)->allow_extras();
     command->callback([&context, name] { context.action = [name] { return unbuilt(name); }; });
   }

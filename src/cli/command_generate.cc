@@ -12,10 +12,13 @@
 #include "engine/bench_workloads.h"
 #include "engine/engine.h"
 #include "model/lock.h"
+#include "run/adapters.h"
 #include "run/host.h"
 
 namespace consort::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 using contract::Value;
 
@@ -71,6 +74,15 @@ Result<std::string> prompt_of(const Options& o) {
   return read_text("-");
 }
 
+// A path that exists, else a version of the registry ("planner@champion").
+Result<fs::path> adapter_path(const Context& context, const std::string& text) {
+  std::error_code ec;
+  if (fs::exists(text, ec)) return fs::path(text);
+  if (text.find('@') == std::string::npos || text.find('/') != std::string::npos) return fs::path(text);
+  CONSORT_ASSIGN(run::FoundAdapter found, run::find_adapter(context.home(), context.clock, text, {}));
+  return found.path;
+}
+
 // One answer for each adapter, all written together; one without, when none is named.
 Result<int> generate(Context& context, const Options& o) {
   engine::GenerateRequest request;
@@ -100,9 +112,10 @@ Result<int> generate(Context& context, const Options& o) {
   }
   std::vector<engine::GenerateRequest> requests;
   for (size_t i = 0; i < o.adapters.size(); ++i) {
+    CONSORT_ASSIGN(fs::path adapter_file, adapter_path(context, o.adapters[i]));
     CONSORT_ASSIGN(engine::AdapterInfo adapter,
                    loaded.engine->load_adapter("adapter-" + std::to_string(i + 1),
-                                               loaded.info.name, o.adapters[i]));
+                                               loaded.info.name, adapter_file));
     requests.push_back(request);
     requests.back().adapter = adapter.name;
   }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/download.h"
 #include "model/gguf.h"
+#include "run/adapters.h"
 #include "store/home.h"
 
 namespace consort::cli {
@@ -20,7 +21,7 @@ using contract::Value;
 constexpr std::string_view kDefaultServer = "https://huggingface.co";
 
 struct Options {
-  std::string what, name, sha256, base_url = std::string(kDefaultServer);
+  std::string what, name, version, sha256, base_url = std::string(kDefaultServer);
   int wait_ms = 500;
 };
 
@@ -96,9 +97,34 @@ Result<Place> place_for(Context& context, const std::string& wanted, const std::
   return place;
 }
 
+Result<bool> is_adapter(const fs::path& path) {
+  CONSORT_ASSIGN(auto file, model::GgufFile::open(path));
+  CONSORT_ASSIGN(std::string_view type, file->get_string_or("general.type", "model"));
+  return type == "adapter";
+}
+
+// An adapter becomes a version in the registry; its bytes lie among the blobs.
+Result<int> import_adapter(Context& context, const Options& o, const std::string& wanted) {
+  CONSORT_ASSIGN(std::string name, model_name(wanted));
+  CONSORT_ASSIGN(store::Version version,
+                 run::register_adapter(context.home(), context.clock, name, o.version, o.what));
+  if (context.json) {
+    print_document(context, Value::object({{"adapter", name},
+                                           {"version", version.version},
+                                           {"sha256", version.digest.hex()},
+                                           {"metadata", version.metadata}}));
+  } else {
+    print_line(fmt::format("{}@{}  {}", name, version.version, version.digest.hex().substr(0, 16)));
+  }
+  return kExitOk;
+}
+
 Result<int> import(Context& context, const Options& o) {
   fs::path source = o.what;
   CONSORT_ASSIGN(std::string architecture, check_gguf(source));
+  CONSORT_ASSIGN(bool adapter, is_adapter(source));
+  if (!adapter && !o.version.empty())
+    return fail(usage("only adapters have versions").got(o.version).to_fix("leave --version out"));
   context.progress().update("hashing " + source.filename().string(), -1);
   CONSORT_ASSIGN(Digest digest, sha256_file(source));
   context.progress().finish();
@@ -107,6 +133,7 @@ Result<int> import(Context& context, const Options& o) {
                     .at(source.string())
                     .got(digest.hex()));
   }
+  if (adapter) return import_adapter(context, o, o.name.empty() ? source.stem().string() : o.name);
   CONSORT_ASSIGN(Place place, place_for(context, o.name.empty() ? source.stem().string() : o.name,
                                         digest.hex()));
   std::error_code ec;
@@ -210,10 +237,11 @@ Result<int> pull(Context& context, const Options& o) {
 
 void add_import(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("import", "add a model file of your own to the home");
+  CLI::App* command = app.add_subcommand("import", "add a model or adapter file of your own to the home");
   command->add_option("FILE", o->what, "GGUF file")->required();
   command->add_option("--name", o->name, "name to use it by; default: the file's");
   command->add_option("--sha256", o->sha256, "refuse any other file");
+  command->add_option("--version", o->version, "of an adapter; default: the next number");
   command->callback(
       [&context, o] { context.action = [&context, o] { return import(context, *o); }; });
 }

@@ -8,7 +8,9 @@
 #include "cli/commands.h"
 #include "cli/graph_text.h"
 #include "cli/models.h"
+#include "store/blob_store.h"
 #include "store/journal.h"
+#include "store/registry.h"
 
 namespace consort::cli {
 namespace {
@@ -81,21 +83,51 @@ Result<int> list_models(Context& context) {
   return kExitOk;
 }
 
-// GGUF adapters are files NAME.gguf, PEFT adapters folders, in <home>/adapters.
-Result<int> list_adapters(Context& context) {
+// Versions of the registry with the aliases that mean them; and files in <home>/adapters (GGUF adapters are
+// files NAME.gguf, PEFT adapters folders), which only paths name.
+Result<std::vector<Value>> registered_adapters(Context& context) {
   std::vector<Value> rows;
+  std::error_code ec;
+  if (!fs::exists(context.home() / "registry.db", ec)) return rows;
+  CONSORT_ASSIGN(auto registry, store::Registry::open(context.home(), context.clock));
+  CONSORT_ASSIGN(std::vector<store::ItemName> items, registry->items(store::ItemKind::adapter));
+  const store::BlobStore blobs(context.home() / "blobs");
+  for (const store::ItemName& item : items) {
+    CONSORT_ASSIGN(std::vector<store::Version> versions, registry->versions(item));
+    CONSORT_ASSIGN(auto aliases, registry->aliases(item));
+    for (const store::Version& v : versions) {
+      contract::Array mine;
+      for (const auto& [alias, version] : aliases)
+        if (version == v.version) mine.push_back(Value(alias));
+      rows.push_back(Value::object({{"adapter", item.name},
+                                    {"version", v.version},
+                                    {"aliases", Value(std::move(mine))},
+                                    {"format", "gguf"},
+                                    {"sha256", context.json ? v.digest.hex() : v.digest.hex().substr(0, 16)},
+                                    {"path", blobs.path_of(v.digest).string()}}));
+    }
+  }
+  return rows;
+}
+
+Result<int> list_adapters(Context& context) {
+  CONSORT_ASSIGN(std::vector<Value> rows, registered_adapters(context));
+  const auto first_file = static_cast<std::ptrdiff_t>(rows.size());
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator(context.home() / "adapters", ec)) {
     bool folder = entry.is_directory(ec);
     if (!folder && entry.path().extension() != ".gguf") continue;
     rows.push_back(Value::object({{"adapter", entry.path().stem().string()},
+                                  {"version", Value()},
+                                  {"aliases", Value(contract::Array())},
                                   {"format", folder ? "peft" : "gguf"},
+                                  {"sha256", Value()},
                                   {"path", entry.path().string()}}));
   }
-  std::sort(rows.begin(), rows.end(), [](const Value& a, const Value& b) {
+  std::sort(rows.begin() + first_file, rows.end(), [](const Value& a, const Value& b) {
     return a.string_or("adapter", "") < b.string_or("adapter", "");
   });
-  print_rows(context, {{"adapter", "format", "path"}}, rows);
+  print_rows(context, {{"adapter", "version", "aliases", "format", "sha256", "path"}}, rows);
   return kExitOk;
 }
 

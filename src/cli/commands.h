@@ -30,7 +30,9 @@ void add_import(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);
 void add_train(CLI::App& app, Context& context);
 void add_dataset(CLI::App& app, Context& context);
-// promote, rollback, serve: known by name, answered with `unsupported` 8005.
+void add_promote(CLI::App& app, Context& context);
+void add_rollback(CLI::App& app, Context& context);
+// serve: known by name, answered with `unsupported` 8005.
 void add_unbuilt(CLI::App& app, Context& context);
 
 }  // namespace consort::cli

@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "agent/definition.h"
+#include "base/error_catalog.h"
 #include "base/file.h"
 
 namespace consort::cli {
@@ -73,6 +74,17 @@ std::atomic<int>& interrupts() {
   return count;
 }
 
+namespace {
+
+// What to do, also where the place that failed did not know better than the number's page.
+std::string fix_of(const Error& error) {
+  if (!error.fix.empty()) return error.fix;
+  std::optional<ErrorPage> page = error_page(error.number);
+  return page ? std::string(page->action) : "";
+}
+
+}  // namespace
+
 contract::Value error_value(const Error& error) {
   using contract::Value;
   return Value::object({{"error", Value::object({{"code", traits(error.code).name},
@@ -80,12 +92,14 @@ contract::Value error_value(const Error& error) {
                                                  {"message", error.message},
                                                  {"place", error.place},
                                                  {"value", error.value},
-                                                 {"fix", error.fix}})}});
+                                                 {"fix", fix_of(error)}})}});
 }
 
 void print_error(const Context& context, const Error& error) {
+  Error complete = error;
+  complete.fix = fix_of(error);
   std::string text =
-      context.json ? contract::to_json(error_value(error)) : "error: " + error.to_string();
+      context.json ? contract::to_json(error_value(error)) : "error: " + complete.to_string();
   text += '\n';
   std::fflush(stderr);
   write_all(STDERR_FILENO, text);

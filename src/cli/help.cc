@@ -32,7 +32,8 @@ Memory and models
   search MEMORY QUERY     words and meaning: -k N, --mode, --batch
   generate MODEL          text or, with --schema, JSON
   embed MODEL             unit vectors
-  import FILE, pull REF   add a model file to the home
+  import FILE, pull REF   add a model or adapter file to the home
+  promote, rollback       which version of an adapter an alias means
   bench engine            speed of the engine on this machine
 
 Teach

@@ -92,6 +92,8 @@ void add_commands(CLI::App& app, Context& context) {
   add_trace(app, context);
   add_train(app, context);
   add_dataset(app, context);
+  add_promote(app, context);
+  add_rollback(app, context);
   add_unbuilt(app, context);
 }
 

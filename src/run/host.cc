@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "model/lock.h"
+#include "run/adapters.h"
 #include "tool/builtin.h"
 
 namespace consort::run {
@@ -44,7 +45,21 @@ struct Host::State {
   Result<void> build_unit(const agent::Graph& g, const std::string& path,
                           const std::map<std::string, memory::Memory*>& callers);
   Result<void> add_tools(Unit& unit) const;
+  // Loads what `text` means for `model`; the engine's name of it.
+  Result<std::string> load_adapter(const agent::Graph& g, const std::string& text, const std::string& model);
 };
+
+Result<std::string> Host::State::load_adapter(const agent::Graph& g, const std::string& text,
+                                              const std::string& model) {
+  CONSORT_ASSIGN(FoundAdapter file,
+                 find_adapter(options.home, *clock, text, g.definition().path.parent_path()));
+  for (const engine::AdapterInfo& a : engine->adapters()) {
+    if (a.name == file.name && a.model == model) return file.name;
+  }
+  say("loading adapter " + file.name, -1);
+  CONSORT_ASSIGN(engine::AdapterInfo info, engine->load_adapter(file.name, model, file.path));
+  return info.name;
+}
 
 Result<void> Host::State::load_models(const agent::Graph& g) {
   for (const auto& [name, spec] : g.definition().models) {
@@ -154,6 +169,9 @@ Result<void> Host::State::build_unit(const agent::Graph& g, const std::string& p
   unit->host.engine = engine.get();
   unit->host.tools = &unit->tools;
   unit->host.clock = clock;
+  unit->host.resolve_adapter = [this, &g](const std::string& text, const std::string& model) {
+    return load_adapter(g, text, model);
+  };
   std::map<std::string, memory::Memory*> mine = unit->memories;
   Unit* built = unit.get();
   units[&g] = std::move(unit);

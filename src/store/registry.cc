@@ -169,6 +169,20 @@ Result<std::vector<ItemName>> Registry::items(ItemKind kind) {
   }
 }
 
+Result<std::map<std::string, std::string>> Registry::aliases(const ItemName& item) {
+  std::lock_guard guard(mutex_);
+  CONSORT_ASSIGN(Statement select,
+                 database_->prepare(
+                     "SELECT alias, to_version FROM moves WHERE kind=?1 AND name=?2 ORDER BY id"));
+  select.bind(1, name(item.kind)).bind(2, item.name);
+  std::map<std::string, std::string> out;
+  while (true) {
+    CONSORT_ASSIGN(bool more, select.step());
+    if (!more) return out;
+    out[std::string(select.text_at(0))] = std::string(select.text_at(1));  // The last move counts.
+  }
+}
+
 Result<std::vector<AliasMove>> Registry::history_locked(const ItemName& item,
                                                         std::string_view alias) {
   CONSORT_ASSIGN(Statement select,
@@ -215,7 +229,7 @@ Result<AliasMove> Registry::move_alias(const ItemName& item, std::string_view al
     return fail(make_error(ErrorCode::not_found, 1222,
                            "the registry has no such version of '" + item.name + "'")
                     .got(version)
-                    .to_fix("list the versions with `consort show " + item.name + "`"));
+                    .to_fix("list the versions with 'consort ls adapters'"));
   }
   CONSORT_ASSIGN(std::vector<AliasMove> moves, history_locked(item, alias));
   if (!moves.empty() && moves.back().to == version) return std::move(moves.back());

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,6 +75,9 @@ class Registry final {
   // In the order in which they were added.
   Result<std::vector<Version>> versions(const ItemName& item);
   Result<std::vector<ItemName>> items(ItemKind kind);
+
+  // What each alias means now, by alias.
+  Result<std::map<std::string, std::string>> aliases(const ItemName& item);
 
   // Error: not_found 1222. Moving an alias to where it points already changes nothing.
   Result<AliasMove> move_alias(const ItemName& item, std::string_view alias,

@@ -72,6 +72,19 @@ TEST_F(RegistryTest, RollsBackMoveByMoveAndKeepsTheWholeHistory) {
               testing::ElementsAre(">1", "1>2", "2>3", "3>2 back", "2>1 back", "1>3", "3>1 back"));
 }
 
+TEST_F(RegistryTest, SaysWhatEachAliasMeansNow) {
+  add("1");
+  add("2");
+  EXPECT_THAT(registry_->aliases(planner_).value(), ::testing::IsEmpty());
+  registry_->move_alias(planner_, "champion", "1", "first").value();
+  registry_->move_alias(planner_, "challenger", "2", "try").value();
+  registry_->move_alias(planner_, "champion", "2", "better").value();
+  registry_->roll_back(planner_, "champion", "worse").value();
+  EXPECT_THAT(registry_->aliases(planner_).value(),
+              ::testing::ElementsAre(::testing::Pair("challenger", "2"),
+                                     ::testing::Pair("champion", "1")));
+}
+
 TEST_F(RegistryTest, IsSharedByTwoOpenHandlesAndSurvivesReopening) {
   add("1");
   auto second = Registry::open(home_, clock_).value();

@@ -6,7 +6,7 @@ import unittest
 from program import FIXTURES, ProgramTest
 
 COMMANDS = """run resume replay ls show trace validate graph schema contract ingest search generate embed call eval
-pull import doctor bench explain""".split()
+pull import promote rollback train dataset doctor bench explain""".split()
 
 
 class Usage(ProgramTest):
@@ -37,7 +37,7 @@ class Usage(ProgramTest):
         self.fails(2, 8001, "ls", "everything")
 
     def test_what_is_not_built_says_so_and_is_not_in_the_help(self):
-        for command in ("train", "serve", "promote", "rollback"):
+        for command in ("serve",):
             error = self.fails(2, 8005, command, "x")
             self.assertEqual(error["code"], "unsupported")
             self.assertNotRegex(self.ok("--help").out, rf"^  {command}\b")
