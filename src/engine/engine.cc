@@ -9,16 +9,6 @@
 namespace consort::engine {
 namespace {
 
-// A message that spells a control token must not become one: a zero-width space breaks it up.
-std::string defused(const LoadedModel& model, std::string content) {
-  for (const std::string& control : model.control_texts) {
-    for (size_t at = 0; (at = content.find(control, at)) != std::string::npos; at += 4) {
-      content.insert(at + 1, "\u200b");
-    }
-  }
-  return content;
-}
-
 Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, std::mutex& mutex) {
   {
     std::lock_guard lock(mutex);
@@ -66,14 +56,15 @@ Result<std::vector<int32_t>> read_prompt(const LoadedModel& model,
                     .got(model.info.name)
                     .to_fix("name a decoder model"));
   }
+  std::vector<int32_t> ids;
   if (prompt) {
     *rendered = *prompt;
+    CONSORT_ASSIGN(
+        ids, model.tokenizer->encode(*rendered, {.add_special = true, .parse_special = true}));
   } else {
     CONSORT_ASSIGN(*rendered, render_chat(model, messages));
+    CONSORT_ASSIGN(ids, model.chat->encode(*rendered));
   }
-  CONSORT_ASSIGN(std::vector<int32_t> ids,
-                 model.tokenizer->encode(
-                     *rendered, {.add_special = prompt.has_value(), .parse_special = true}));
   if (ids.empty())
     return fail(invalid_request("the prompt is empty", "", "give at least one character"));
   return ids;
@@ -109,17 +100,12 @@ Error invalid_request(std::string message, std::string_view value, std::string f
 }
 
 Result<std::string> render_chat(const LoadedModel& model, std::span<const Message> messages) {
-  if (!model.chat_template) {
+  if (!model.chat) {
     return fail(make_error(ErrorCode::failed_precondition, 4113, "the model has no chat template")
                     .got(model.info.name)
                     .to_fix("give a raw prompt, or use an instruct model"));
   }
-  contract::Array list;
-  for (const Message& m : messages) {
-    list.push_back(
-        contract::Value::object({{"role", m.role}, {"content", defused(model, m.content)}}));
-  }
-  return model.chat_template->render(contract::Value(std::move(list)), true);
+  return model.chat->render(messages);
 }
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -22,13 +22,11 @@
 #include "base/result.h"
 #include "base/sha256.h"
 #include "mask/mask.h"
+#include "model/chat_format.h"
 
 namespace consort::engine {
 
-struct Message {
-  std::string role;  // "system", "user", "assistant"
-  std::string content;
-};
+using Message = model::ChatMessage;
 
 struct EngineOptions {
   int n_threads = 0;                          // 0 = all cores.

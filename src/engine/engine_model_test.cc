@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine/engine.h"
+#include "engine/model_fixture.h"
 #include "model/forward_test_support.h"
 
 namespace consort::engine {
@@ -16,33 +17,9 @@ using model::kGolden;
 using model::kMiniLm;
 using model::kSmol;
 
-class EngineModel : public testing::Test {
+class EngineModel : public WithSmol {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(std::filesystem::exists(kSmol)) << kFetch;
-    engine_ = make({});
-  }
-  std::unique_ptr<Engine> make(EngineOptions options) {
-    auto engine = Engine::create(options, clock_);
-    EXPECT_TRUE(engine) << engine.error().to_string();
-    auto loaded = (*engine)->load_model("smol", kSmol);
-    EXPECT_TRUE(loaded) << loaded.error().to_string();
-    return std::move(*engine);
-  }
-  static GenerateRequest ask(std::string text, int max_tokens = 24) {
-    GenerateRequest r;
-    r.model = "smol";
-    r.messages = {{"user", std::move(text)}};
-    r.max_tokens = max_tokens;
-    return r;
-  }
-  Generation generate(const GenerateRequest& request) {
-    auto g = engine_->generate(request);
-    EXPECT_TRUE(g) << g.error().to_string();
-    return g ? *g : Generation();
-  }
-  SystemClock clock_;
-  std::unique_ptr<Engine> engine_;
+  Generation generate(const GenerateRequest& request) { return answer(*engine_, request); }
 };
 
 TEST_F(EngineModel, GreedyTextIsLlamaCppsUntilAChoiceIsClose) {

@@ -61,19 +61,7 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
           make_error(ErrorCode::corruption, 4114, "the tokenizer has more tokens than the model")
               .at(path.string()));
     }
-    for (int32_t t = 0; t < static_cast<int32_t>(made->tokenizer->n_vocab()); ++t) {
-      if (!made->tokenizer->is_special(t) || made->tokenizer->piece(t).size() < 2) continue;
-      made->control_texts.emplace_back(made->tokenizer->piece(t));
-    }
-    if (file->has("tokenizer.chat_template")) {
-      CONSORT_ASSIGN(const std::string_view text, file->get_string("tokenizer.chat_template"));
-      const model::SpecialTokens& special = made->tokenizer->special();
-      const auto piece = [&](int32_t id) {
-        return id < 0 ? std::string() : std::string(made->tokenizer->piece(id));
-      };
-      CONSORT_ASSIGN(made->chat_template,
-                     model::ChatTemplate::parse(text, piece(special.bos), piece(special.eos)));
-    }
+    CONSORT_ASSIGN(made->chat, model::ChatFormat::load(*file, *made->tokenizer));
     made->info = {.name = name,
                   .digest = file->digest(),
                   .architecture = c.architecture,

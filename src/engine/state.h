@@ -15,7 +15,7 @@
 #include "engine/mask_cache.h"
 #include "engine/pages.h"
 #include "engine/sampler.h"
-#include "model/chat_template.h"
+#include "model/chat_format.h"
 #include "model/decoder.h"
 #include "model/decoder_head.h"
 #include "model/encoder.h"
@@ -40,8 +40,7 @@ struct LoadedModel {
   std::unique_ptr<const model::Decoder> decoder;  // Or
   std::unique_ptr<const model::Encoder> encoder;
   std::unique_ptr<const model::Tokenizer> tokenizer;
-  std::unique_ptr<const model::ChatTemplate> chat_template;  // Null when the file has none.
-  std::vector<std::string> control_texts;                    // "<|im_end|>" and its like.
+  std::unique_ptr<const model::ChatFormat> chat;             // Null when the file has none.
   std::shared_ptr<const mask::Vocabulary> vocabulary;        // Made at the first masked request.
   std::map<std::string, std::shared_ptr<const LoadedAdapter>, std::less<>> adapters;
   // Of the engine's thread.

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@
 #include "base/result.h"
 #include "base/sha256.h"
 #include "contract/schema.h"
-#include "model/chat_template.h"
+#include "model/chat_format.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
 #include "train/decoder_pass.h"
@@ -30,8 +31,8 @@ namespace consort::train {
 class Renderer final {
  public:
   static Result<std::unique_ptr<const Renderer>> create(const model::GgufFile& file);
-  // Tokens of the messages up to where the assistant begins to write. `messages`: array of objects.
-  Result<std::vector<int32_t>> prompt(const contract::Value& messages) const;
+  // Tokens of the messages up to where the assistant begins to write.
+  Result<std::vector<int32_t>> prompt(std::span<const model::ChatMessage> messages) const;
   // Tokens that the assistant should write, its end-of-turn included.
   Result<std::vector<int32_t>> completion(std::string_view text) const;
   Digest template_digest() const;
@@ -39,8 +40,7 @@ class Renderer final {
  private:
   Renderer() = default;
   std::unique_ptr<const model::Tokenizer> tokenizer_;
-  std::unique_ptr<const model::ChatTemplate> template_;
-  std::vector<std::string> control_texts_;
+  std::unique_ptr<const model::ChatFormat> chat_;
   int32_t end_ = -1;
 };
 
@@ -50,8 +50,8 @@ struct Example {
 };
 
 struct DatasetOptions {
-  int tokens_max = 1024;                              // Of one row.
-  std::shared_ptr<const contract::Schema> contract;   // Of completions, which are then JSON.
+  int tokens_max = 1024;                             // Of one row.
+  std::shared_ptr<const contract::Schema> contract;  // Of completions, which are then JSON.
 };
 
 struct Dataset {

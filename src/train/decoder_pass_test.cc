@@ -135,7 +135,9 @@ TEST(DecoderPass, FollowsTheLossCurveOfTorchAndPeft) {
   const auto golden = contract::parse_json(*text);
   ASSERT_TRUE(golden);
   const auto& want = golden->find("losses")->as_array();
+  const auto& rounded = golden->find("losses_bf16")->as_array();
   ASSERT_EQ(want.size(), 200u);
+  ASSERT_EQ(rounded.size(), 200u);
   const auto model = testing::tiny_model();
   for (auto precision : {tensor::TrainPrecision::f32, tensor::TrainPrecision::bf16}) {
     ThreadPool pool(2);
@@ -146,7 +148,7 @@ TEST(DecoderPass, FollowsTheLossCurveOfTorchAndPeft) {
     AdamW adam(lora.values.size());
     OptimizerConfig config;
     config.weight_decay = 0.01;
-    double worst = 0, sum = 0, want_sum = 0;
+    double worst = 0, worst_of_torch = 0, late = 0, want_late = 0;
     for (size_t step = 0; step < want.size(); ++step) {
       const Batch batch = testing::tiny_batch(static_cast<int>(step % 8));
       pass->set_lora(lora);
@@ -155,14 +157,19 @@ TEST(DecoderPass, FollowsTheLossCurveOfTorchAndPeft) {
       ASSERT_TRUE(adam.step(config, 2e-3, lora.gradients, lora.values));
       const double expected = want[step].as_number().as_double();
       worst = std::max(worst, std::abs(loss / expected - 1));
-      sum += loss;
-      want_sum += expected;
+      worst_of_torch = std::max(
+          worst_of_torch, std::abs(rounded[step].as_number().as_double() / expected - 1));
+      if (step < 160) continue;
+      late += loss;
+      want_late += expected;
     }
-    // bf16 rounds the operands of each product to 8 bits: single steps stray, the curve does not.
+    // bf16 rounds the operands of each product to 8 bits. Torch's own bf16 curve says how far single
+    // steps may stray for that; where training ends must not move.
     if (precision == tensor::TrainPrecision::f32) {
       EXPECT_LT(worst, 1e-3);
     } else {
-      EXPECT_NEAR(sum / want_sum, 1, 0.01);
+      EXPECT_LT(worst, 1.25 * worst_of_torch);
+      EXPECT_NEAR(late / want_late, 1, 0.02);
     }
   }
 }

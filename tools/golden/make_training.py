@@ -1,4 +1,5 @@
-"""Loss curve of 200 AdamW steps of torch + PEFT on the tiny llama of src/train/test_model.h, f32.
+"""Loss curve of 200 AdamW steps of torch + PEFT on the tiny llama of src/train/test_model.h, in f32 and
+under torch's own bfloat16 autocast ("losses_bf16": how far rounding alone moves the curve).
 
     python tools/golden/make_training.py > tests/golden/training_curve.json
 """
@@ -70,7 +71,7 @@ def sequences(which):
         yield torch.tensor(tokens[:-1])[None], torch.tensor([t if j + 1 >= 6 else -100 for j, t in enumerate(tokens[1:])])
 
 
-def main():
+def curve(bf16):
     torch.manual_seed(0)
     net = model()
     trained = [p for p in net.parameters() if p.requires_grad]
@@ -79,8 +80,10 @@ def main():
     for step in range(200):
         total, count = 0.0, 0
         for tokens, labels in sequences(step % 8):
-            logits = net(input_ids=tokens).logits[0]
-            total = total + torch.nn.functional.cross_entropy(logits, labels, reduction="sum", ignore_index=-100)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+                logits = net(input_ids=tokens).logits[0]
+            total = total + torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum",
+                                                              ignore_index=-100)
             count += int((labels >= 0).sum())
         loss = total / count
         adam.zero_grad()
@@ -88,8 +91,13 @@ def main():
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         adam.step()
         losses.append(round(loss.item(), 7))
+    return losses
+
+
+def main():
     json.dump({"made_with": {"torch": torch.__version__, "peft": peft.__version__,
-                             "transformers": transformers.__version__}, "losses": losses}, sys.stdout)
+                             "transformers": transformers.__version__},
+               "losses": curve(False), "losses_bf16": curve(True)}, sys.stdout)
     print()
 
 
