@@ -110,7 +110,4 @@ Result<Ir> build_ir(RawProgram& program);
 // Sets is_empty of every node; after a change of the rules. Error 2104 as string_language.
 Result<void> mark_empty(Ir& ir);
 
-// One part of a union of types, used to split questions: the bits of the type of `value`.
-uint8_t type_bit(const Value& value);
-
 }  // namespace consort::contract

@@ -10,33 +10,15 @@
 
 #include "contract/decimal.h"
 #include "contract/dfa.h"
+#include "contract/program.h"
 #include "contract/schema.h"
 
 namespace consort::contract {
-
-// Bits of `type`. "number" is integer | fraction.
-enum TypeBits : uint8_t {
-  kNull = 1,
-  kBoolean = 2,
-  kInteger = 4,
-  kFraction = 8,
-  kString = 16,
-  kArray = 32,
-  kObject = 64,
-  kNumber = kInteger | kFraction,
-  kAllTypes = 127,
-};
 
 struct Limit {
   Decimal value;
   bool exclusive = false;
   bool operator==(const Limit&) const = default;
-};
-
-struct Pattern {
-  std::string text;     // As written, or the format's name.
-  std::string keyword;  // "pattern" or "format"
-  Dfa dfa;
 };
 
 struct Raw {
