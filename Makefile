@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export CONSORT_DATA
 BUILD = build/release
 
-.PHONY: help setup models configure build test test-unit test-asan test-tsan test-long test-data fuzz demo demo-analysis clean
+.PHONY: help setup models suites configure build test test-unit test-asan test-tsan test-long test-data fuzz demo demo-analysis clean
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -17,6 +17,9 @@ setup:
 
 models: setup
 	@python3 tools/fetch_models.py
+
+suites: setup
+	@python3 tools/fetch_suites.py || true
 
 configure: setup
 	@test -f $(BUILD)/build.ninja || cmake --preset release >build-configure.log 2>&1 || { tail -20 build-configure.log; echo "make: cmake failed, see build-configure.log"; exit 1; }
@@ -32,16 +35,16 @@ build-tests: configure
 # The suites of larger data run too when CONSORT_DATA names their folder.
 TEST_LABELS = unit|model$(if $(CONSORT_DATA),|data)
 
-test: models build-tests
+test: models suites build-tests
 	@tools/run_tests.sh $(BUILD) '$(TEST_LABELS)'
 
-test-unit: build-tests
+test-unit: suites build-tests
 	@tools/run_tests.sh $(BUILD) 'unit'
 
-test-data: models build-tests
+test-data: models suites build-tests
 	@tools/run_tests.sh $(BUILD) 'data'
 
-test-long: models build-tests
+test-long: models suites build-tests
 	@tools/run_tests.sh $(BUILD) 'unit|model|data|long'
 
 test-asan: models

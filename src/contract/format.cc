@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 
+#include "contract/idna.h"
 #include "contract/regex.h"
 #include "contract/regex_tree.h"
 
@@ -80,15 +81,16 @@ bool is_date_time(std::string_view t) {
          find_format("date")->accepts(t.substr(0, 10)) && is_time(t.substr(11));
 }
 
-bool is_hostname(std::string_view t) {
+// `with_idna`: labels with "--" in the third and fourth place are A-labels (RFC 5890).
+bool is_hostname_of(std::string_view t, bool with_idna) {
   if (t.empty() || t.size() > 253) return false;
   size_t length = 0;
   for (size_t i = 0; i <= t.size(); ++i) {
     if (i == t.size() || t[i] == '.') {
       if (length == 0 || length > 63 || t[i - 1] == '-' || t[i - length] == '-') return false;
       const std::string_view label = t.substr(i - length, length);
-      if (length >= 4 && label.substr(2, 2) == "--" &&
-          !((label[0] | 32) == 'x' && (label[1] | 32) == 'n')) {
+      if (with_idna && length >= 4 && label.substr(2, 2) == "--" &&
+          !((label[0] | 32) == 'x' && (label[1] | 32) == 'n' && is_a_label(label.substr(4)))) {
         return false;
       }
       length = 0;
@@ -100,6 +102,9 @@ bool is_hostname(std::string_view t) {
   }
   return true;
 }
+
+bool is_hostname(std::string_view t) { return is_hostname_of(t, true); }
+bool is_ascii_hostname(std::string_view t) { return is_hostname_of(t, false); }
 
 bool is_email(std::string_view t) {
   static const Dfa local = *compile_pattern(
@@ -138,6 +143,8 @@ constexpr Format kFormats[] = {
     {"regex", "", is_regex},
 };
 
+constexpr Format kAsciiHostname = {"hostname", "", is_ascii_hostname};
+
 }  // namespace
 
 bool Format::accepts(std::string_view text) const {
@@ -154,7 +161,8 @@ const Dfa* Format::language() const {
   return &found->second;
 }
 
-const Format* find_format(std::string_view name) {
+const Format* find_format(std::string_view name, bool before_draft7) {
+  if (before_draft7 && name == "hostname") return &kAsciiHostname;
   for (const Format& format : kFormats) {
     if (format.name == name) return &format;
   }

@@ -25,7 +25,8 @@ struct Format {
   const Dfa* language() const;
 };
 
-// Null if the name is not enforced.
-const Format* find_format(std::string_view name);
+// Null if the name is not enforced. draft-04 and 06 take host names by RFC 1123 alone, later ones with
+// the A-labels of RFC 5890.
+const Format* find_format(std::string_view name, bool before_draft7 = false);
 
 }  // namespace consort::contract

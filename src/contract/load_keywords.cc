@@ -192,7 +192,7 @@ Result<bool> KeywordReader::strings(Subschema& out, const std::string& keyword,
     CONSORT_ASSIGN(part(out.string).pattern, pattern(*text, "pattern", at));
     return true;
   }
-  const Format* format = find_format(*text);
+  const Format* format = find_format(*text, out.dialect < Dialect::draft7);
   if (!format && options_.strict) {
     return fail(load_refused(at, "format '" + *text + "' is not supported",
                              "use a format of docs/formats/contract.md, or a pattern"));

@@ -10,7 +10,7 @@
 
 namespace consort::contract {
 
-inline constexpr int kEvaluationDepthMax = 4'000;
+inline constexpr int kEvaluationDepthMax = 2'000;
 
 bool is_valid(const Program& program, const Value& value);
 bool is_valid(const Program& program, NodeId node, const Value& value);

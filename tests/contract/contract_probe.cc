@@ -2,12 +2,16 @@
 // suites and the peers in Python check this kernel.
 //
 //   {"op":"parse","text":T}                      -> {"ok":bool}           T: the bytes in hex
+//   {"op":"register","uri":U,"schema":S}         -> {"ok":true}           reachable by `$ref` from then on
 //   {"op":"validate","schema":S,"values":[...]}  -> {"verdicts":[bool]}   or a refusal
+//   {"op":"standard","schema":S,"dialect":0..4,"formats":bool,"values":[...]}  the standard's reading:
+//       unknown keywords are notes; adds "told", what the walk that explains says
 //   {"op":"contains","consumer":S,"producer":S}  -> {"verdict","witness","reason"}
 //   {"op":"examples","schema":S,"seed":N,"n":N}  -> {"values":[...]}
 // A refusal is {"refused":number,"message","place"}.
 #include <iostream>
 
+#include "contract/program_validate.h"
 #include "contract/schema.h"
 
 namespace consort::contract {
@@ -32,8 +36,27 @@ std::string bytes_of(const std::string& hex) {
   return result;
 }
 
-Result<Value> answer(const Value& request) {
+Result<Value> standard(const Value& request, const Registry& registry) {
+  CompileOptions options;
+  options.dialect = static_cast<Dialect>(*request.find("dialect")->as_number().as_int64());
+  options.assert_formats = request.find("formats")->as_bool();
+  options.registry = &registry;
+  CONSORT_ASSIGN(const auto program, compile_program(*request.find("schema"), Value(), options));
+  Array verdicts, told;
+  for (const Value& value : request.find("values")->as_array()) {
+    verdicts.push_back(is_valid(*program, value));
+    told.push_back(validate(*program, value).empty());
+  }
+  return Value::object({{"verdicts", std::move(verdicts)}, {"told", std::move(told)}});
+}
+
+Result<Value> answer(const Value& request, Registry& registry) {
   const std::string op = request.string_or("op", "");
+  if (op == "register") {
+    CONSORT_TRY(registry.add(request.string_or("uri", ""), *request.find("schema")));
+    return Value::object({{"ok", true}});
+  }
+  if (op == "standard") return standard(request, registry);
   if (op == "parse") {
     const auto value =
         parse_json(bytes_of(request.string_or("text", "")), {.allow_duplicate_keys = true});
@@ -75,10 +98,11 @@ Result<Value> answer(const Value& request) {
 int main() {
   using namespace consort::contract;
   std::string line;
+  Registry registry;
   while (std::getline(std::cin, line)) {
     auto request = parse_json(line, {.depth_max = 4096});
     auto result =
-        request ? answer(*request) : consort::Result<Value>(consort::fail(request.error()));
+        request ? answer(*request, registry) : consort::Result<Value>(consort::fail(request.error()));
     std::cout << to_json(result ? *result : refusal(result.error())) << "\n" << std::flush;
   }
 }
