@@ -17,7 +17,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto value = example(**schema, seed);
     if (value) CONSORT_CHECK(accepts((*schema)->root(), *value));
   }
-  CONSORT_CHECK(validate(**schema, *document, 1).empty() == accepts((*schema)->root(), *document));
+  // The normal form takes fewer leap seconds, and nothing else, than `format` allows.
+  if (accepts((*schema)->root(), *document)) {
+    CONSORT_CHECK(validate(**schema, *document, 1).empty());
+  }
   CONSORT_CHECK(contains(**schema, **schema).verdict != Verdict::refuted);
   return 0;
 }

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/contract_batch.h"
 #include "cli/contract_file.h"
 #include "contract/schema.h"
 #include "contract/version.h"
@@ -45,21 +46,11 @@ Result<int> check_files(Context& context, const std::vector<std::string>& files)
   return kExitOk;
 }
 
-Result<int> accepts(Context& context, const std::string& schema_file, const std::string& argument,
-                    const std::vector<std::string>& others) {
-  CONSORT_ASSIGN(auto schema, load_schema(schema_file, others));
-  CONSORT_ASSIGN(Value value, read_value(argument));
-  std::vector<contract::Violation> violations = contract::validate(*schema, value);
+Result<int> tell(Context& context, const std::vector<contract::Violation>& violations,
+                 const char* list_name) {
   if (context.json) {
-    contract::Array list;
-    for (const auto& v : violations) {
-      list.push_back(Value::object({{"instance", v.instance},
-                                    {"schema", v.schema},
-                                    {"keyword", v.keyword},
-                                    {"message", v.message}}));
-    }
-    print_document(context,
-                   Value::object({{"valid", violations.empty()}, {"violations", std::move(list)}}));
+    print_document(context, Value::object({{"valid", violations.empty()},
+                                           {list_name, violations_value(violations)}}));
   } else if (violations.empty()) {
     print_line("valid");
   } else {
@@ -69,6 +60,31 @@ Result<int> accepts(Context& context, const std::string& schema_file, const std:
     }
   }
   return violations.empty() ? kExitOk : kExitContract;
+}
+
+Result<int> accepts(Context& context, const std::string& schema_file, const std::string& argument,
+                    const std::vector<std::string>& others) {
+  CONSORT_ASSIGN(auto schema, load_schema(schema_file, others));
+  CONSORT_ASSIGN(Value value, read_value(argument));
+  return tell(context, contract::validate(*schema, value), "violations");
+}
+
+Result<int> accepts_by_mask(Context& context, const std::string& schema_file,
+                            const std::string& instance, const std::string& model) {
+  CONSORT_ASSIGN(Value document, read_document(schema_file));
+  CONSORT_ASSIGN(Value value, read_value(instance));
+  CONSORT_ASSIGN(Value answer, accepts_once(context, model, document, contract::to_json(value)));
+  print_document(context, answer);
+  return answer.find("accepted")->as_bool() ? kExitOk : kExitContract;
+}
+
+Result<int> validate(Context& context, const std::string& schema_file, const std::string& instance,
+                     const StandardReading& reading) {
+  CONSORT_ASSIGN(const auto options, compile_options(reading));
+  CONSORT_ASSIGN(Value document, read_document(schema_file));
+  CONSORT_ASSIGN(Value value, read_value(instance));
+  CONSORT_ASSIGN(auto schema, Schema::compile(document, schema_file, Value(), options));
+  return tell(context, contract::validate(*schema, value), "errors");
 }
 
 Result<int> contains(Context& context, const std::string& consumer_file,
@@ -132,10 +148,18 @@ Result<int> examples(const std::string& file, uint64_t seed, int count,
 struct Options {
   std::vector<std::string> files, others;
   std::string a, b;
-  bool output = false;
+  bool output = false, batch = false;
+  std::string model;
+  StandardReading reading;
   uint64_t seed = 0;
   int count = 1;
 };
+
+// Two arguments, unless a batch brings them.
+Result<void> both_named(const Options& o) {
+  if (!o.a.empty() && !o.b.empty()) return {};
+  return fail(usage("two arguments are needed").to_fix("see --help, or use --batch"));
+}
 
 }  // namespace
 
@@ -152,19 +176,50 @@ void add_contract(CLI::App& app, Context& context) {
       [&context, o] { context.action = [&context, o] { return check_files(context, o->files); }; });
 
   CLI::App* accept =
-      group->add_subcommand("accepts", "does the schema accept the value? exit 3 if not");
-  accept->add_option("SCHEMA", o->a, kSchema)->required();
-  accept->add_option("VALUE", o->b, "file, -, or JSON")->required();
+      group->add_subcommand("accepts", "does the schema, or its mask, accept the value? exit 3 if not");
+  accept->add_option("SCHEMA", o->a, kSchema);
+  accept->add_option("VALUE", o->b, "file, -, or JSON");
+  accept->add_option("--model", o->model, "ask the mask for this model's vocabulary");
   accept->callback([&context, o] {
-    context.action = [&context, o] { return accepts(context, o->a, o->b, o->others); };
+    context.action = [&context, o]() -> Result<int> {
+      if (o->batch && o->model.empty()) return fail(usage("--batch asks masks: add --model"));
+      if (o->batch) return batch_accepts(context, o->model);
+      CONSORT_TRY(both_named(*o));
+      if (!o->model.empty()) return accepts_by_mask(context, o->a, o->b, o->model);
+      return accepts(context, o->a, o->b, o->others);
+    };
+  });
+
+  CLI::App* valid = group->add_subcommand(
+      "validate", "is the value valid, as the schema's standard says? exit 3 if not");
+  valid->add_option("SCHEMA", o->a, "JSON or YAML file, or -");
+  valid->add_option("INSTANCE", o->b, "file, -, or JSON");
+  valid->callback([&context, o] {
+    context.action = [&context, o]() -> Result<int> {
+      if (o->batch) return batch_validate(o->reading);
+      CONSORT_TRY(both_named(*o));
+      return validate(context, o->a, o->b, o->reading);
+    };
   });
 
   CLI::App* contain = group->add_subcommand("contains", "does A accept everything that B accepts?");
-  contain->add_option("A", o->a, kSchema)->required();
-  contain->add_option("B", o->b, kSchema)->required();
+  contain->add_option("A", o->a, kSchema);
+  contain->add_option("B", o->b, kSchema);
   contain->callback([&context, o] {
-    context.action = [&context, o] { return contains(context, o->a, o->b, o->others); };
+    context.action = [&context, o]() -> Result<int> {
+      if (o->batch) return batch_contains(o->reading);
+      CONSORT_TRY(both_named(*o));
+      return contains(context, o->a, o->b, o->others);
+    };
   });
+  for (CLI::App* command : {accept, valid, contain}) {
+    command->add_flag("--batch", o->batch, "JSON Lines on stdin, one line out for each");
+  }
+  for (CLI::App* command : {valid, contain}) {
+    command->add_option("--dialect", o->reading.dialect,
+                        "of schemas without $schema: draft-04, draft-06, draft-07, 2019-09, 2020-12");
+    command->add_flag("--formats", o->reading.formats, "enforce `format`; default: a note");
+  }
 
   CLI::App* differ =
       group->add_subcommand("diff", "change level from OLD to NEW: patch, minor, major");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "contract/program.h"
+#include "contract/solve.h"
 #include "contract/utf8.h"
 
 namespace consort::contract {
@@ -317,7 +319,33 @@ std::optional<Value> Generator::object(const ObjectRule& rule, Rng* rng, int dep
   return Value(std::move(result));
 }
 
+namespace {
+
+// Schemas without a normal form: the solver's values, each unlike those before.
+Result<Value> solved_example(const Schema& schema, uint64_t seed) {
+  constexpr uint64_t kDistinct = 16;
+  Solver solver(schema.program(), schema.program());
+  Goal goal;
+  goal.literals = {literal(0, schema.program().root, true)};
+  for (uint64_t i = 0; i < seed % kDistinct; ++i) {
+    Outcome next = solver.solve(goal);
+    if (next.answer != Answer::found) break;
+    goal.excluded.push_back(std::move(next.value));
+  }
+  Outcome last = solver.solve(goal);
+  if (last.answer == Answer::found) return std::move(last.value);
+  if (!goal.excluded.empty()) return goal.excluded[seed % goal.excluded.size()];
+  return fail(make_error(ErrorCode::not_found, 2105, "no example of the schema was found")
+                  .at("#")
+                  .got(schema.id())
+                  .to_fix(last.answer == Answer::none ? "the schema accepts nothing: relax it"
+                                                      : "relax it: " + solver.reason()));
+}
+
+}  // namespace
+
 Result<Value> example(const Schema& schema, uint64_t seed) {
+  if (schema.refusal()) return solved_example(schema, seed);
   const Generator generator(schema.ir());
   Rng rng(seed);
   constexpr int kTries = 20;

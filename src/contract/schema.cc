@@ -1,5 +1,6 @@
 #include "contract/schema.h"
 
+#include "contract/program.h"
 #include "contract/schema_ir.h"
 #include "contract/schema_raw.h"
 
@@ -7,7 +8,7 @@ namespace consort::contract {
 namespace {
 
 // A document alone is its own identity; with definitions, those it reached belong to it.
-Digest digest_of(const Value& document, const Value& definitions, const RawProgram& program) {
+Digest digest_of(const Value& document, const Value& definitions, const Program& program) {
   if (program.used_definitions.empty()) return sha256(canonical_json(document));
   Object used;
   for (const std::string& name : program.used_definitions) {
@@ -25,17 +26,34 @@ const Node& Schema::root() const { return *ir_->root; }
 
 Result<std::shared_ptr<const Schema>> Schema::compile(const Value& document, std::string id,
                                                       const Value& definitions) {
+  CompileOptions options;
+  options.strict = true;
+  return compile(document, std::move(id), definitions, options);
+}
+
+Result<std::shared_ptr<const Schema>> Schema::compile(const Value& document, std::string id,
+                                                      const Value& definitions,
+                                                      const CompileOptions& options) {
   const std::string context = id.empty() ? "schema" : "schema '" + id + "'";
-  auto raw = read_raw(document, definitions);
-  if (!raw) return fail(std::move(raw).error().with_context(context));
-  auto ir = build_ir(**raw);
-  if (!ir) return fail(std::move(ir).error().with_context(context));
   std::shared_ptr<Schema> schema(new Schema());
+  // The normal form reads 2020-12 with formats enforced, and so does whoever reads it.
+  Result<std::unique_ptr<RawProgram>> raw =
+      options.dialect == Dialect::draft2020_12 && options.assert_formats
+          ? read_raw(document, definitions)
+          : fail(make_error(ErrorCode::unsupported, 2101, "the schema is not in 2020-12").at("#"));
+  Result<Ir> ir = raw ? build_ir(**raw) : Result<Ir>(fail(raw.error()));
+  if (ir) {
+    schema->ir_ = std::make_unique<Ir>(std::move(*ir));
+  } else {
+    schema->refusal_ = ir.error();
+    if (options.strict) return fail(std::move(ir).error().with_context(context));
+  }
+  auto program = compile_program(document, definitions, options);
+  if (!program) return fail(std::move(program).error().with_context(context));
   schema->id_ = std::move(id);
   schema->document_ = document;
-  schema->digest_ = digest_of(document, definitions, **raw);
-  schema->raw_ = std::move(*raw);
-  schema->ir_ = std::make_unique<Ir>(std::move(*ir));
+  schema->digest_ = digest_of(document, definitions, **program);
+  schema->program_ = std::move(*program);
   return std::shared_ptr<const Schema>(std::move(schema));
 }
 
@@ -72,11 +90,12 @@ std::unique_ptr<Ir> closed(const Ir& open) {
 }  // namespace
 
 Result<std::shared_ptr<const Schema>> emitted(const Schema& schema) {
+  if (schema.refusal()) return fail(*schema.refusal());
   std::shared_ptr<Schema> result(new Schema());
   result->id_ = schema.id_;
   result->document_ = schema.document_;
   result->digest_ = schema.digest_;
-  result->raw_ = schema.raw_;
+  result->program_ = schema.program_;
   result->closed_ = true;
   result->ir_ = closed(*schema.ir_);
   CONSORT_TRY(mark_empty(*result->ir_));

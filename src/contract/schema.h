@@ -1,8 +1,9 @@
 // Schema: a compiled JSON Schema, and the questions one may ask of it.
 //
-// The supported subset of 2020-12 is listed in docs/formats/contract.md. Any other keyword is
-// refused at compile time by name and JSON Pointer, never ignored. Annotations (title, description,
-// $comment, default, examples, deprecated, readOnly, writeOnly) are kept and have no effect.
+// Two readings. A contract that people write for an agent is read strictly: a keyword that no mask
+// can enforce is refused at compile time by name and JSON Pointer, never ignored (the list is in
+// docs/formats/contract.md). A schema from elsewhere is read as its standard says, in any of five
+// dialects; values are checked and compared by it, and a mask refuses it if it must.
 #pragma once
 
 #include <memory>
@@ -15,9 +16,10 @@
 
 namespace consort::contract {
 
-struct Node;        // The IR, see schema_ir.h.
-struct RawProgram;  // As written, see schema_raw.h.
+struct Node;     // The normal form that masks read, see schema_ir.h.
 struct Ir;
+struct Program;  // What validation and containment read, see program.h.
+struct CompileOptions;
 
 // Immutable after compile; share by shared_ptr<const Schema> among threads.
 class Schema final {
@@ -28,14 +30,21 @@ class Schema final {
   // limit; place = JSON Pointer into the document.
   static Result<std::shared_ptr<const Schema>> compile(const Value& document, std::string id,
                                                        const Value& definitions = {});
+  // As the standard says, see CompileOptions in program.h. Errors: those of compile_program.
+  static Result<std::shared_ptr<const Schema>> compile(const Value& document, std::string id,
+                                                       const Value& definitions,
+                                                       const CompileOptions& options);
   ~Schema();
   const std::string& id() const { return id_; }
   const Value& document() const { return document_; }  // As written.
   const Digest& digest() const {
     return digest_;
   }  // Of the canonical document and what it references.
+  const Program& program() const { return *program_; }
+  // Without an error: the normal form is there, `root` and `ir` may be asked. Else why not (2101 to
+  // 2104); never in schemas read strictly.
+  const std::optional<Error>& refusal() const { return refusal_; }
   const Node& root() const;
-  const RawProgram& raw() const { return *raw_; }
   const Ir& ir() const { return *ir_; }
   // Made by `emitted`: undeclared keys are refused, whatever the document says.
   bool is_closed() const { return closed_; }
@@ -49,9 +58,10 @@ class Schema final {
   std::string id_;
   Value document_;
   Digest digest_;
-  std::shared_ptr<const RawProgram> raw_;
+  std::shared_ptr<const Program> program_;
+  std::optional<Error> refusal_;
   bool closed_ = false;
-  std::unique_ptr<Ir> ir_;
+  std::unique_ptr<Ir> ir_;  // Null with `refusal_`.
 };
 
 // One way in which a value does not match.
@@ -63,8 +73,7 @@ struct Violation {
   bool operator==(const Violation&) const = default;
 };
 
-// All violations (at most `max`), empty when valid. No recursion on value depth beyond parse
-// limits.
+// All violations (at most `max`), empty when valid. Depth is counted, see program_validate.h.
 std::vector<Violation> validate(const Schema& schema, const Value& value, size_t max = 16);
 // First violation as Error 3001 contract_violation with place = instance pointer.
 Result<void> check(const Schema& schema, const Value& value);

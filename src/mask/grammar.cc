@@ -48,6 +48,7 @@ Result<std::unique_ptr<Grammar>> Grammar::create(const contract::Schema& schema,
                     .to_fix("keep digits_max within 1..17, depth_max within 0..128, "
                             "whitespace_max within 0..200"));
   }
+  if (schema.refusal()) return fail(*schema.refusal());
   std::unique_ptr<Grammar> grammar(new Grammar());
   grammar->options_ = options;
   for (const auto& node : schema.ir().nodes) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs public suites and a peer validator against the contract kernel.
 
-    suites.py PROBE [json] [schema] [containment] [peer]
+    suites.py PROBE [json] [peer]
 
 The suites are read from $CONSORT_DATA/schemas; without it they are left out, and a line says so. The
 peer is the `jsonschema` package; without it that part is left out likewise. Exit 1 on any wrong answer.
@@ -54,89 +54,6 @@ def json_suite(probe):
     print(f"JSONTestSuite: y_ accepted {count['y', True]}, n_ refused {count['n', False]}, "
           f"i_ accepted {count['i', True]} refused {count['i', False]}, wrong {len(wrong)}", *wrong)
     return len(wrong)
-
-
-# Formats are asserted here, while the suite's own file takes them as annotations.
-LEFT_OUT = {"format.json"}
-OPTIONAL = {"optional/format/date.json", "optional/bignum.json", "optional/non-bmp-regex.json",
-            "optional/float-overflow.json", "optional/ecmascript-regex.json", "optional/format/uuid.json",
-            "optional/format/time.json", "optional/format/date-time.json"}
-# Leap seconds elsewhere than in UTC, which docs/formats/contract.md lists as refused.
-KNOWN = {"a valid date-time with a leap second, UTC - offset", "valid leap second, positive time-offset",
-         "valid leap second, large positive time-offset", "valid leap second, negative time-offset",
-         "valid leap second, large negative time-offset", "a valid date-time with a leap second, with minus offset",
-         "valid leap second, zero time-offset"}
-
-
-def schema_suite(probe):
-    tar = archive("json_schema_test_suite", "tests_and_remotes.tar.gz")
-    if tar is None:
-        return 0
-    right = wrong = known = 0
-    refused = collections.Counter()
-    prefix = "tests/draft2020-12/"
-    for entry in tar:
-        name = entry.name[len(prefix):] if entry.name.startswith(prefix) else ""
-        if not name.endswith(".json") or name in LEFT_OUT or (name.startswith("optional/") and name not in OPTIONAL):
-            continue
-        for group in json.load(tar.extractfile(entry)):
-            tests = group["tests"]
-            answer = probe.ask(op="validate", schema=group["schema"], values=[t["data"] for t in tests])
-            if "refused" in answer:
-                place = answer["place"].rsplit("/", 1)[-1] if answer["refused"] == 2101 else answer["message"][:40]
-                refused[place] += len(tests)
-                continue
-            for test, verdict in zip(tests, answer["verdicts"]):
-                if verdict == test["valid"]:
-                    right += 1
-                elif test["description"] in KNOWN:
-                    known += 1
-                else:
-                    wrong += 1
-                    print("  wrong:", name, "|", group["description"], "|", test["description"], "| got", verdict)
-    print(f"JSON-Schema-Test-Suite 2020-12: right {right}, wrong {wrong}, documented differences {known}, "
-          f"refused {sum(refused.values())}")
-    print("  refused by:", ", ".join(f"{k} {n}" for k, n in refused.most_common(40)))
-    return wrong
-
-
-def containment_suite(probe):
-    tar = archive("containment", "tests_half.tar.gz")
-    if tar is None:
-        return 0
-    count = collections.Counter()
-    wrong = 0
-    unknown = []
-    for entry in tar:
-        if not entry.name.startswith("tests/draft2020-12/") or not entry.name.endswith(".json"):
-            continue
-        # Formats are asserted here and annotations there; optional/ takes \\w and \\d beyond ECMA-262.
-        if entry.name.endswith("/format.json") or "/optional/" in entry.name:
-            continue
-        for pair in json.load(tar.extractfile(entry)):
-            for key, expected in pair["tests"].items():
-                if key not in ("s1SubsetEqOfs2", "s2SubsetEqOfs1") or not isinstance(expected, bool):
-                    continue
-                one, two = pair["schema1"], pair["schema2"]
-                producer, consumer = (one, two) if key == "s1SubsetEqOfs2" else (two, one)
-                answer = probe.ask(op="contains", consumer=consumer, producer=producer)
-                if "refused" in answer:
-                    count["refused"] += 1
-                    continue
-                count[answer["verdict"]] += 1
-                if answer["verdict"] == "unknown":
-                    unknown.append((entry.name, producer, consumer, expected))
-                elif (answer["verdict"] == "proved") != expected:
-                    wrong += 1
-                    print("  wrong:", entry.name, pair.get("id"), json.dumps(producer)[:300], "in",
-                          json.dumps(consumer)[:300], "expected", expected, "got", answer)
-    both = count["proved"] + count["refuted"] + count["unknown"]
-    print(f"containment suite 2020-12: both sides compile {both}, refused {count['refused']}; proved {count['proved']}, "
-          f"refuted {count['refuted']}, unknown {count['unknown']} "
-          f"(decided {100 * (both - count['unknown']) / max(both, 1):.1f} %), wrong {wrong}")
-    for name, producer, consumer, expected in unknown[:int(os.environ.get("SHOW_UNKNOWN", "0"))]:
-        print("  unknown:", name, json.dumps(producer)[:250], "in", json.dumps(consumer)[:250], "expected", expected)
-    return wrong
 
 
 def random_schema(rng, depth=3):
@@ -276,8 +193,8 @@ def peer(probe, count=2000, seed=11):
 
 def main():
     probe = Probe(sys.argv[1])
-    chosen = sys.argv[2:] or ["json", "schema", "containment", "peer"]
-    runs = {"json": json_suite, "schema": schema_suite, "containment": containment_suite, "peer": peer}
+    chosen = sys.argv[2:] or ["json", "peer"]
+    runs = {"json": json_suite, "peer": peer}
     return 1 if sum(runs[name](probe) for name in chosen) else 0
 
 

@@ -1,0 +1,200 @@
+#include "cli/contract_batch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "cli/models.h"
+#include "mask/accepts.h"
+#include "model/gguf.h"
+#include "model/tokenizer.h"
+
+namespace consort::cli {
+namespace {
+
+using contract::Object;
+using contract::Schema;
+using contract::Value;
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kLineBytesMax = 64ull << 20;
+constexpr int kLineDepthMax = 512;
+
+double microseconds(Clock::time_point since) {
+  const std::chrono::duration<double, std::micro> took = Clock::now() - since;
+  return std::round(took.count() * 10) / 10;
+}
+
+template <typename Answer>
+Result<int> each(Answer answer) {
+  CONSORT_TRY(each_line("-", [&](int, const std::string& line) -> Result<void> {
+    auto request = contract::parse_json(line, {kLineBytesMax, kLineDepthMax, false});
+    auto result = request ? answer(*request) : Result<Value>(fail(request.error()));
+    print_json(result ? *result : error_value(result.error()));
+    return {};
+  }));
+  return kExitOk;
+}
+
+Result<const Value*> member(const Value& line, const char* key) {
+  const Value* found = line.find(key);
+  if (found) return found;
+  return fail(usage(std::string("the line has no \"") + key + "\""));
+}
+
+Result<std::shared_ptr<const Schema>> schema_of(const Value& line, const char* key,
+                                                contract::CompileOptions options) {
+  CONSORT_ASSIGN(const Value* document, member(line, key));
+  if (const Value* formats = line.find("formats"); formats && formats->get_bool()) {
+    options.assert_formats = *formats->get_bool();
+  }
+  return Schema::compile(*document, key, Value(), options);
+}
+
+Result<Value> validate_line(const Value& line, const contract::CompileOptions& options) {
+  CONSORT_ASSIGN(const auto schema, schema_of(line, "schema", options));
+  CONSORT_ASSIGN(const Value* instance, member(line, "instance"));
+  const auto violations = contract::validate(*schema, *instance);
+  return Value::object({{"valid", violations.empty()}, {"errors", violations_value(violations)}});
+}
+
+Result<Value> contains_line(const Value& line, const contract::CompileOptions& options) {
+  CONSORT_ASSIGN(const auto consumer, schema_of(line, "a", options));
+  CONSORT_ASSIGN(const auto producer, schema_of(line, "b", options));
+  const auto started = Clock::now();
+  const contract::Containment answer = contract::contains(*consumer, *producer);
+  const double took = microseconds(started);
+  constexpr const char* kAnswers[] = {"contained", "refuted", "unknown"};
+  return Value::object({{"answer", kAnswers[static_cast<int>(answer.verdict)]},
+                        {"witness", answer.witness.value_or(Value())},
+                        {"reason", answer.reason},
+                        {"us", took}});
+}
+
+struct Tokens {
+  std::unique_ptr<const model::Tokenizer> tokenizer;
+  std::shared_ptr<const mask::Vocabulary> vocabulary;
+};
+
+Result<Tokens> load_tokens(Context& context, const std::string& name) {
+  std::filesystem::path path = name;
+  if (!std::filesystem::exists(path)) {
+    CONSORT_ASSIGN(const auto models, known_models(context.home()));
+    const auto found = std::find_if(models.begin(), models.end(),
+                                    [&](const KnownModel& m) { return m.ref == name; });
+    if (found == models.end() || !found->present) {
+      return fail(make_error(ErrorCode::not_found, 8003, "no such model is here")
+                      .got(name)
+                      .to_fix("name a model that `consort ls models` shows as ready"));
+    }
+    path = found->path;
+  }
+  CONSORT_ASSIGN(const auto file, model::GgufFile::open(path.string()));
+  Tokens tokens;
+  CONSORT_ASSIGN(tokens.tokenizer, model::load_tokenizer(*file));
+  std::vector<std::string> pieces;
+  for (size_t i = 0; i < tokens.tokenizer->n_vocab(); ++i) {
+    const auto id = static_cast<int32_t>(i);
+    pieces.emplace_back(tokens.tokenizer->is_special(id) ? "" : tokens.tokenizer->piece(id));
+  }
+  CONSORT_ASSIGN(tokens.vocabulary, mask::Vocabulary::create(std::move(pieces),
+                                                             tokens.tokenizer->end_tokens()));
+  return tokens;
+}
+
+Value refusal(const Error& error) {
+  const size_t slash = error.place.rfind('/');
+  return Value::object(
+      {{"code", error.number},
+       {"keyword", slash == std::string::npos ? "" : error.place.substr(slash + 1)},
+       {"pointer", error.place},
+       {"message", error.message}});
+}
+
+Result<Value> accepts_text(const Tokens& tokens, const Value& document, const std::string& text) {
+  Object out;
+  const auto started = Clock::now();
+  auto schema = Schema::compile(document, "schema");
+  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true})
+                         : Result<std::shared_ptr<const mask::CompiledMask>>(fail(schema.error()));
+  const double compile_us = microseconds(started);
+  out.set("compiled", compiled.has_value());
+  out.set("refused", compiled ? Value() : refusal(compiled.error()));
+  out.set("accepted", false);
+  out.set("rejected_at_byte", Value());
+  out.set("tokens", 0);
+  out.set("forced", 0);
+  out.set("compile_us", compile_us);
+  out.set("mask_us", Value());
+  if (!compiled) return Value(std::move(out));
+  CONSORT_ASSIGN(const std::vector<int32_t> ids, tokens.tokenizer->encode(text));
+  mask::Acceptance result = mask::accepts(*compiled, *tokens.vocabulary, ids, true);
+  out.set("accepted", result.accepted);
+  if (result.rejected_at_byte >= 0) out.set("rejected_at_byte", result.rejected_at_byte);
+  out.set("tokens", static_cast<uint64_t>(result.n_tokens));
+  out.set("forced", static_cast<uint64_t>(result.n_forced));
+  std::vector<float>& us = result.mask_us;
+  std::sort(us.begin(), us.end());
+  if (!us.empty()) {
+    const auto rank = [&](double share) {
+      return std::round(double{us[static_cast<size_t>(share * double(us.size() - 1))]} * 100) / 100;
+    };
+    out.set("mask_us", Value::object({{"p50", rank(0.5)}, {"p99", rank(0.99)}, {"max", rank(1)}}));
+  }
+  return Value(std::move(out));
+}
+
+}  // namespace
+
+Result<contract::CompileOptions> compile_options(const StandardReading& reading) {
+  using contract::Dialect;
+  contract::CompileOptions options;
+  options.assert_formats = reading.formats;
+  std::string known;
+  for (Dialect dialect : {Dialect::draft4, Dialect::draft6, Dialect::draft7, Dialect::draft2019_09,
+                          Dialect::draft2020_12}) {
+    options.dialect = dialect;
+    if (contract::name(dialect) == reading.dialect) return options;
+    known += (known.empty() ? "" : ", ") + std::string(contract::name(dialect));
+  }
+  return fail(usage("unknown dialect '" + reading.dialect + "'").to_fix("one of " + known));
+}
+
+Value violations_value(const std::vector<contract::Violation>& violations) {
+  contract::Array list;
+  for (const auto& v : violations) {
+    list.push_back(Value::object({{"instance", v.instance},
+                                  {"schema", v.schema},
+                                  {"keyword", v.keyword},
+                                  {"message", v.message}}));
+  }
+  return Value(std::move(list));
+}
+
+Result<int> batch_validate(const StandardReading& reading) {
+  CONSORT_ASSIGN(const auto options, compile_options(reading));
+  return each([&](const Value& line) { return validate_line(line, options); });
+}
+
+Result<int> batch_contains(const StandardReading& reading) {
+  CONSORT_ASSIGN(const auto options, compile_options(reading));
+  return each([&](const Value& line) { return contains_line(line, options); });
+}
+
+Result<int> batch_accepts(Context& context, const std::string& model) {
+  CONSORT_ASSIGN(const Tokens tokens, load_tokens(context, model));
+  return each([&](const Value& line) -> Result<Value> {
+    CONSORT_ASSIGN(const Value* document, member(line, "schema"));
+    CONSORT_ASSIGN(const Value* text, member(line, "text"));
+    if (!text->is_string()) return fail(usage("\"text\" is a string"));
+    return accepts_text(tokens, *document, text->as_string());
+  });
+}
+
+Result<Value> accepts_once(Context& context, const std::string& model, const Value& schema,
+                           const std::string& text) {
+  CONSORT_ASSIGN(const Tokens tokens, load_tokens(context, model));
+  return accepts_text(tokens, schema, text);
+}
+
+}  // namespace consort::cli

@@ -1,0 +1,35 @@
+// `consort contract ... --batch`: JSON Lines in on stdin, one JSON line out for each, in order.
+//
+// A line that cannot be answered gets {"error": {...}}; the batch goes on. Schemas are read as the
+// standard says: the dialect by `$schema`, else the one of the options; `format` is a note unless
+// `formats` is set, here or in the line.
+#pragma once
+
+#include <memory>
+
+#include "cli/context.h"
+#include "contract/program.h"
+#include "contract/schema.h"
+
+namespace consort::cli {
+
+struct StandardReading {
+  std::string dialect = "2020-12";  // As contract::name(Dialect) has it.
+  bool formats = false;
+};
+// Error 8001 on an unknown dialect.
+Result<contract::CompileOptions> compile_options(const StandardReading& reading);
+
+// {"schema","instance"} -> {"valid","errors":[{"instance","schema","keyword","message"}]}
+Result<int> batch_validate(const StandardReading& reading);
+// {"a","b"}: does A accept everything that B accepts? -> {"answer","witness","reason","us"}
+Result<int> batch_contains(const StandardReading& reading);
+// {"schema","text"} -> what a mask for the model's vocabulary does with the bytes of the text.
+Result<int> batch_accepts(Context& context, const std::string& model);
+
+contract::Value violations_value(const std::vector<contract::Violation>& violations);
+// What `batch_accepts` answers for one schema and text.
+Result<contract::Value> accepts_once(Context& context, const std::string& model,
+                                     const contract::Value& schema, const std::string& text);
+
+}  // namespace consort::cli
