@@ -50,6 +50,8 @@ Result<std::shared_ptr<const Schema>> Schema::compile(const Value& document, std
   }
   auto program = compile_program(document, definitions, options);
   if (!program) return fail(std::move(program).error().with_context(context));
+  schema->reading_ = {static_cast<int>(options.dialect) * 2 + options.assert_formats,
+                      options.registry};
   schema->id_ = std::move(id);
   schema->document_ = document;
   schema->digest_ = digest_of(document, definitions, **program);
@@ -92,6 +94,7 @@ std::unique_ptr<Ir> closed(const Ir& open) {
 Result<std::shared_ptr<const Schema>> emitted(const Schema& schema) {
   if (schema.refusal()) return fail(*schema.refusal());
   std::shared_ptr<Schema> result(new Schema());
+  result->reading_ = schema.reading_;
   result->id_ = schema.id_;
   result->document_ = schema.document_;
   result->digest_ = schema.digest_;

@@ -44,6 +44,10 @@ class Schema final {
   // Without an error: the normal form is there, `root` and `ir` may be asked. Else why not (2101 to
   // 2104); never in schemas read strictly.
   const std::optional<Error>& refusal() const { return refusal_; }
+  // The same document, definitions and reading: the same language. False says nothing.
+  bool same_as(const Schema& other) const {
+    return digest_ == other.digest_ && reading_ == other.reading_ && closed_ == other.closed_;
+  }
   const Node& root() const;
   const Ir& ir() const { return *ir_; }
   // Made by `emitted`: undeclared keys are refused, whatever the document says.
@@ -60,6 +64,7 @@ class Schema final {
   Digest digest_;
   std::shared_ptr<const Program> program_;
   std::optional<Error> refusal_;
+  std::pair<int, const void*> reading_;  // Dialect and formats; the registry.
   bool closed_ = false;
   std::unique_ptr<Ir> ir_;  // Null with `refusal_`.
 };

@@ -276,7 +276,11 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
                                {{yes(child)}, [k = key](Leaf& f) { f.object.required.insert(k); }}});
     }
   }
-  if (node.has_unevaluated()) add_unevaluated(leaf, l);
+  if (node.has_unevaluated()) {
+    std::vector<Alternative> ways;
+    if (!unevaluated(leaf, l, true, ways)) leaf.is_complete = false;
+    if (!ways.empty()) leaf.branches.push_back(std::move(ways));
+  }
   for (NodeId id : {node.ref, node.dynamic_ref}) {
     if (id != kNoNode) pending.push_back(yes(id));
   }
@@ -345,31 +349,7 @@ bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
       out.push_back(lits({no(node.condition), no(node.else_branch)}));
     }
   }
-  if (node.has_unevaluated()) {
-    const bool items = node.array && node.array->unevaluated != kNoNode;
-    const bool members = node.object && node.object->unevaluated != kNoNode;
-    std::vector<const ObjectKeywords*> declared;
-    uint64_t n_items = 0;
-    if ((items && leaf.type == Type::array) || (members && leaf.type == Type::object)) {
-      const bool is_static =
-          collect_static(side, static_cast<NodeId>(l >> 1), true, declared, n_items, 0);
-      if (!is_static) {
-        leaf.is_complete = false;
-      } else if (leaf.type == Type::array) {
-        const NodeId id = node.array->unevaluated;
-        if (n_items != kNoEnd) {
-          out.push_back(act([=](Leaf& f) {
-            f.array.demands.push_back({no(id), n_items, kNoEnd, f.array.n_groups++});
-          }));
-        }
-      } else if (std::count(declared.begin(), declared.end(), nullptr) == 0) {
-        const NodeId id = node.object->unevaluated;
-        out.push_back(act([=](Leaf& f) {
-          f.object.demands.push_back({{}, declared, std::nullopt, no(id)});
-        }));
-      }
-    }
-  }
+  if (node.has_unevaluated() && !unevaluated(leaf, l, false, out)) leaf.is_complete = false;
   if (out.empty()) return !leaf.is_complete && node.has_unevaluated();
   if (out.size() > 1) {
     leaf.branches.push_back(std::move(out));
@@ -496,54 +476,6 @@ void Solver::deny(const Subschema& node, size_t side, Type type,
     for (const auto& [key, child] : rule->dependent_schemas) {
       out.push_back({{no(child)}, [k = key](Leaf& f) { f.object.required.insert(k); }});
     }
-  }
-}
-
-// What is evaluated whatever the value; false if that depends on the value.
-bool Solver::collect_static(size_t side, NodeId id, bool own,
-                            std::vector<const ObjectKeywords*>& objects, uint64_t& n_items,
-                            int depth) const {
-  const Subschema& node = programs_[side]->at(id);
-  if (depth > 20 || !node.any_of.empty() || !node.one_of.empty() || node.condition != kNoNode) {
-    return false;
-  }
-  if (node.array) {
-    if (node.array->contains != kNoNode && node.dialect == Dialect::draft2020_12) return false;
-    n_items = std::max<uint64_t>(n_items, node.array->prefix.size());
-    if (node.array->items != kNoNode || (!own && node.array->unevaluated != kNoNode)) n_items = kNoEnd;
-  }
-  if (node.object) {
-    if (!node.object->dependent_schemas.empty()) return false;
-    if (!own && node.object->unevaluated != kNoNode) return false;
-    // Null: every key is.
-    objects.push_back(node.object->additional != kNoNode ? nullptr : node.object.get());
-  }
-  for (NodeId child : {node.ref, node.dynamic_ref}) {
-    if (child != kNoNode && !collect_static(side, child, false, objects, n_items, depth + 1)) return false;
-  }
-  return std::all_of(node.all_of.begin(), node.all_of.end(), [&](NodeId child) {
-    return collect_static(side, child, false, objects, n_items, depth + 1);
-  });
-}
-
-void Solver::add_unevaluated(Leaf& leaf, Literal l) {
-  const Subschema& node = at(l);
-  const size_t side = l >> 33;
-  const bool items = leaf.type == Type::array && node.array && node.array->unevaluated != kNoNode;
-  const bool members =
-      leaf.type == Type::object && node.object && node.object->unevaluated != kNoNode;
-  if (!items && !members) return;
-  std::vector<const ObjectKeywords*> declared;
-  uint64_t n_items = 0;
-  const bool is_static = collect_static(side, static_cast<NodeId>(l >> 1), true, declared, n_items, 0);
-  if (!is_static) {
-    leaf.is_complete = false;
-  } else if (items) {
-    if (n_items != kNoEnd) {
-      leaf.array.rules.push_back({literal(side, node.array->unevaluated, true), n_items, kNoEnd});
-    }
-  } else if (std::count(declared.begin(), declared.end(), nullptr) == 0) {
-    leaf.object.rests.push_back({literal(side, node.object->unevaluated, true), declared});
   }
 }
 

@@ -143,6 +143,13 @@ Outcome Solver::build(const Goal& goal, const Leaf& leaf, const std::vector<int6
           Goal alone = chosen[i];
           alone.excluded.clear();
           if (solve(alone).answer == Answer::none) return {};
+          bool forced = true;
+          for (size_t j = 0; j < i && forced; ++j) {
+            Goal other = chosen[j];
+            other.excluded = {array[j]};
+            forced = solve(other).answer == Answer::none;
+          }
+          if (forced) return {};
           return unknown("different items that must differ");
         }
         return one;
