@@ -1,6 +1,7 @@
 #include "contract/load_keywords.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "contract/load.h"
 #include "contract/regex.h"
@@ -47,10 +48,18 @@ Result<void> KeywordReader::read(Subschema& out, const std::string& keyword, con
 void KeywordReader::finish(Subschema& out) {
   if (!out.has_enum) return;
   std::vector<Value> kept;
+  // Equal values have equal canonical texts; those with equal texts are compared.
+  std::unordered_multimap<std::string, size_t> by_text;
   for (Value& value : out.values) {
-    if ((out.types & type_bit(value)) && std::find(kept.begin(), kept.end(), value) == kept.end()) {
-      kept.push_back(std::move(value));
+    if (!(out.types & type_bit(value))) continue;
+    const Number* number = value.get_number();
+    std::string text = number ? Decimal::parse(number->text).text() : canonical_json(value);
+    const auto [first, last] = by_text.equal_range(text);
+    if (std::any_of(first, last, [&](const auto& entry) { return kept[entry.second] == value; })) {
+      continue;
     }
+    by_text.emplace(std::move(text), kept.size());
+    kept.push_back(std::move(value));
   }
   out.values = std::move(kept);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_set>
 
 #include "contract/utf8.h"
@@ -10,7 +11,7 @@
 namespace consort::contract {
 namespace {
 
-constexpr uint64_t kRememberAfter = 20'000;  // Evaluations.
+constexpr uint64_t kRememberAfter = 10'000;  // Evaluations.
 constexpr size_t kUniqueLinear = 12;
 
 std::string shown(const Value& value) { return cut_utf8(to_json(value), 80); }
@@ -40,10 +41,11 @@ class Walk {
       return false;
     }
     const bool quiet = violations_.size() >= max_;
-    const bool remembers = quiet && ++work_ > kRememberAfter && !is_leaf(value);
+    const bool remembers = ++work_ > kRememberAfter && n_temporaries_ == 0;
     if (remembers) {
       const auto found = remembered_.find({id, &value});
-      if (found != remembered_.end()) {
+      // Where violations are still wanted, a failure is walked again.
+      if (found != remembered_.end() && (found->second || quiet)) {
         --depth_;
         return found->second;
       }
@@ -57,8 +59,6 @@ class Walk {
   std::vector<Violation> take() { return std::move(violations_); }
 
  private:
-  static bool is_leaf(const Value& value) { return !value.is_array() && !value.is_object(); }
-
   // Nothing is written below this: only yes or no is asked.
   bool holds(NodeId id, const Value& value) {
     const size_t max = max_;
@@ -328,7 +328,11 @@ class Walk {
                   const Path& below) {
     const ObjectKeywords& rule = *node.object;
     bool ok = true, declared = false;
-    if (rule.names != kNoNode) ok &= check(rule.names, Value(key), below);
+    if (rule.names != kNoNode) {
+      ++n_temporaries_;
+      ok &= check(rule.names, Value(key), below);
+      --n_temporaries_;
+    }
     if (const NodeId property = rule.property(key); property != kNoNode) {
       declared = true;
       ok &= check(property, member, below);
@@ -411,7 +415,8 @@ class Walk {
     if (node.array && node.array->unevaluated != kNoNode && value.is_array()) {
       const Array& array = value.as_array();
       Evaluated seen(array.size());
-      collect(id, value, seen, true);
+      std::set<NodeId> visited;
+      collect(id, value, seen, true, visited);
       for (size_t i = 0; i < array.size() && goes_on(ok); ++i) {
         if (!seen[i]) ok &= check(node.array->unevaluated, array[i], Path{&at, nullptr, i});
       }
@@ -419,7 +424,8 @@ class Walk {
     if (node.object && node.object->unevaluated != kNoNode && value.is_object()) {
       const Object& object = value.as_object();
       Evaluated seen(object.size());
-      collect(id, value, seen, true);
+      std::set<NodeId> visited;
+      collect(id, value, seen, true, visited);
       size_t i = 0;
       for (const auto& [key, member] : object) {
         if (!seen[i++] && goes_on(ok)) {
@@ -431,12 +437,15 @@ class Walk {
   }
 
   // Adds what `id`, which holds for `value`, evaluates. `own`: leave its own unevaluated* out.
-  void collect(NodeId id, const Value& value, Evaluated& seen, bool own) {
+  // A node that was visited has said what it evaluates.
+  void collect(NodeId id, const Value& value, Evaluated& seen, bool own,
+               std::set<NodeId>& visited) {
+    if (!own && !visited.insert(id).second) return;
     const Subschema& node = program_.at(id);
     if (node.array && value.is_array()) collect_items(node, value.as_array(), seen, own);
     if (node.object && value.is_object()) collect_members(node, value.as_object(), seen, own);
     const auto follow = [&](NodeId child) {
-      if (child != kNoNode) collect(child, value, seen, false);
+      if (child != kNoNode) collect(child, value, seen, false, visited);
     };
     const auto follow_if = [&](NodeId child) {
       if (holds(child, value)) follow(child);
@@ -489,6 +498,7 @@ class Walk {
   size_t max_;
   int depth_ = 0;
   uint64_t work_ = 0;
+  int n_temporaries_ = 0;  // Within a value whose address does not stay: nothing is remembered.
   std::vector<Violation> violations_;
   std::map<std::pair<NodeId, const Value*>, bool> remembered_;
 };

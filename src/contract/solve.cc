@@ -109,8 +109,12 @@ Outcome Solver::solve(const Goal& given) {
 }
 
 Outcome Solver::listed(const Goal& goal, const std::vector<Value>& values) {
+  size_t n_compared = goal.excluded.size();
+  for (Literal l : goal.literals) n_compared += at(l).values.size();
   for (const Value& value : values) {
     if (holds(goal, value)) return {Answer::found, value};
+    work_ += 1 + static_cast<int>(n_compared / 64);
+    if (work_ > kSolveWorkMax) return unknown("enum lists too long to compare value by value");
   }
   return {};
 }
@@ -166,7 +170,9 @@ Outcome Solver::expand(const Goal& goal, Leaf leaf, std::vector<Literal> pending
     Outcome one = expand(goal, std::move(next), alternative.literals);
     if (one.answer == Answer::found) return one;
     if (one.answer == Answer::unknown) result = std::move(one);
-    if (work_ > kSolveWorkMax) break;
+    // A case costs as much as what is copied for it.
+    work_ += static_cast<int>(leaf.object.properties.size() / 16);
+    if (work_ > kSolveWorkMax) return unknown("the question takes more steps than are counted out");
   }
   return result;
 }

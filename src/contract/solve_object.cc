@@ -114,7 +114,7 @@ class ObjectSearch {
       if (!one.dfas.empty()) {
         const auto all = solver_.language(one.dfas, 0, std::nullopt);
         ++solver_.work_;
-        if (!all) return false;
+        if (!all || solver_.work_ > kSolveWorkMax) return false;
         if (all->is_empty()) continue;
       }
       const auto in = [&](const Dfa* dfa) {

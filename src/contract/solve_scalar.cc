@@ -142,6 +142,7 @@ std::shared_ptr<const Dfa> Solver::language(const std::vector<SignedDfa>& given,
     return all;
   };
   auto built = build();
+  work_ += built ? static_cast<int>(built->n_states() / 2) + 10 : kSolveWorkMax / 4;
   auto result = built ? std::make_shared<const Dfa>(std::move(*built)) : nullptr;
   languages_.emplace(key, result);
   return result;
