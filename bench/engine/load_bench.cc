@@ -1,15 +1,18 @@
 // The engine under open-loop load: what is answered in time at several times the capacity, how long
-// the admitted wait, what memory does, and what a noisy neighbour costs another owner.
+// the admitted wait, what memory does, what a noisy neighbour costs another owner, and how long a
+// stream's next token waits while a long prompt is read.
 //
-//   load_bench MODEL.gguf [--seconds 60] [--times 3] [--threads 0]
+//   load_bench MODEL.gguf [--seconds 60] [--times 3] [--threads 0] [--only open|neighbour|prompt]
 //
 // Requests arrive by a Poisson process (seeded), 100 prompt tokens and 32 to write, deadline 6 s.
 // Capacity is measured first: as many callers as the batch has rows, each asking again at once.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <mutex>
 #include <string>
@@ -31,6 +34,8 @@ constexpr int kPromptTokens = 100;
 constexpr int kOutputTokens = 32;
 constexpr int kBatch = 16;
 constexpr double kDeadlineS = 6;
+constexpr int kClients = 96;  // More than the queue and the batch hold: a refusal takes no time.
+constexpr int kLongPromptTokens = 4000;
 
 double since(SteadyClock::time_point start) { return Seconds(SteadyClock::now() - start).count(); }
 
@@ -49,16 +54,58 @@ double resident_mib() {
   return static_cast<double>(resident) * 4096.0 / (1 << 20);
 }
 
+// Callers that take jobs from a line. Joined at the end, with all jobs done.
+class Clients final {
+ public:
+  explicit Clients(int n) {
+    for (int i = 0; i < n; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~Clients() {
+    {
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    wake_.notify_all();
+    threads_.clear();
+  }
+  // Jobs that no caller was free for yet: the clients', not the engine's, fault.
+  size_t add(std::function<void()> job) {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+    wake_.notify_one();
+    return jobs_.size();
+  }
+
+ private:
+  void work() {
+    while (true) {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return closed_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      const std::function<void()> job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      job();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> jobs_;
+  bool closed_ = false;
+  std::vector<std::jthread> threads_;
+};
+
 struct Load {
   Engine& engine;
   const Clock& clock;
 
-  GenerateRequest request(uint64_t seed, const std::string& owner) {
+  GenerateRequest request(uint64_t seed, const std::string& owner,
+                          int prompt_tokens = kPromptTokens) {
     Rng rng(seed);
     GenerateRequest r;
     r.model = "m";
     std::string text;
-    for (int i = 0; i < kPromptTokens; ++i)
+    for (int i = 0; i < prompt_tokens; ++i)
       text += static_cast<char>('a' + rng.below(26)) + std::string(" ");
     r.prompt = text;
     r.max_tokens = kOutputTokens;
@@ -67,7 +114,7 @@ struct Load {
   }
 
   // Requests a second with every row of the batch busy.
-  double capacity(double seconds) {
+  double capacity(double seconds, uint64_t first_seed) {
     std::atomic<int> done = 0;
     std::atomic<bool> stop = false;
     const auto start = SteadyClock::now();
@@ -76,7 +123,7 @@ struct Load {
       for (int c = 0; c < kBatch; ++c) {
         callers.emplace_back([&, c] {
           for (uint64_t i = 0; !stop; ++i) {
-            if (engine.generate(request(static_cast<uint64_t>(c) * 1000000 + i, "all"))) ++done;
+            if (engine.generate(request(first_seed + static_cast<uint64_t>(c) * 100000 + i, "all"))) ++done;
           }
         });
       }
@@ -90,12 +137,15 @@ struct Load {
     std::mutex mutex;
     std::vector<double> latencies;
     std::vector<double> refusals_ms;
-    int refused = 0, late = 0, other = 0, sent = 0;
-    std::atomic<int> in_flight = 0;
+    int refused = 0, late = 0, other = 0, sent = 0, in_window = 0;
+    size_t unsent_max = 0;
+    auto clients = std::make_unique<Clients>(kClients);
     Rng rng(9);
     const double before = resident_mib();
     double middle = 0;
     const auto start = SteadyClock::now();
+    // Answers are counted when the queue has filled and while requests still arrive.
+    const double window_start = std::min(kDeadlineS, seconds / 4);
     double next = 0;
     while (since(start) < seconds) {
       next += -std::log(1 - rng.uniform()) / rate;
@@ -103,38 +153,36 @@ struct Load {
           start + std::chrono::duration_cast<SteadyClock::duration>(Seconds(next)));
       if (middle == 0 && since(start) > seconds / 2) middle = resident_mib();
       ++sent;
-      ++in_flight;
-      std::thread([&, seed = static_cast<uint64_t>(sent) + 500000000] {
+      const size_t unsent = clients->add([&, seed = static_cast<uint64_t>(sent) + 500000000] {
         GenerateRequest r = request(seed, "owner " + std::to_string(seed % 4));
         r.deadline = clock.monotonic() + Nanoseconds(static_cast<int64_t>(kDeadlineS * 1e9));
         const auto begin = SteadyClock::now();
         const auto g = engine.generate(r);
         const double took = since(begin);
-        {
-          std::lock_guard lock(mutex);
-          if (g) {
-            latencies.push_back(took);
-          } else if (g.error().number == 4102 || g.error().number == 4117) {
-            ++refused;
-            refusals_ms.push_back(1e3 * took);
-          } else if (g.error().number == 4104) {
-            ++late;
-          } else {
-            ++other;
-          }
+        std::lock_guard lock(mutex);
+        if (g) {
+          latencies.push_back(took);
+          const double ended = since(start);
+          if (ended > window_start && ended < seconds) ++in_window;
+        } else if (g.error().number == 4102 || g.error().number == 4117) {
+          ++refused;
+          refusals_ms.push_back(1e3 * took);
+        } else if (g.error().number == 4104) {
+          ++late;
+        } else {
+          ++other;
         }
-        --in_flight;
-      }).detach();
+      });
+      unsent_max = std::max(unsent_max, unsent);
     }
-    while (in_flight > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    const double took = since(start);
-    std::lock_guard lock(mutex);
+    clients.reset();
     return Value::object({{"sent", sent},
                           {"answered", latencies.size()},
                           {"refused", refused},
                           {"late", late},
                           {"other", other},
-                          {"goodput_per_s", static_cast<double>(latencies.size()) / took},
+                          {"unsent_max", unsent_max},
+                          {"goodput_per_s", in_window / (seconds - window_start)},
                           {"p50_s", quantile(latencies, 0.5)},
                           {"p99_s", quantile(latencies, 0.99)},
                           {"refusal_p99_ms", quantile(refusals_ms, 0.99)},
@@ -143,15 +191,18 @@ struct Load {
                           {"rss_mib_after", resident_mib()}});
   }
 
-  // One owner asks once a second for a while; the other keeps 50 requests queued, or one at a time.
-  double p95(int neighbours, double seconds) {
+  // One owner asks again and again for a while; the other keeps so many requests queued.
+  Value latency(int neighbours, double seconds) {
     std::atomic<bool> stop = false;
+    std::atomic<int> noise_answers = 0;
     std::vector<std::jthread> noise;
     for (int i = 0; i < neighbours; ++i) {
       noise.emplace_back([&, i] {
         for (uint64_t k = 0; !stop; ++k) {
-          (void)engine.generate(
-              request(900000000 + static_cast<uint64_t>(i) * 100000 + k, "noisy"));
+          if (engine.generate(
+                  request(900000000 + static_cast<uint64_t>(i) * 100000 + k, "noisy"))) {
+            ++noise_answers;
+          }
         }
       });
     }
@@ -166,14 +217,54 @@ struct Load {
     }
     stop = true;
     noise.clear();
-    return quantile(latencies, 0.95);
+    return Value::object({{"answers", latencies.size()},
+                          {"p50_s", quantile(latencies, 0.5)},
+                          {"p95_s", quantile(latencies, 0.95)},
+                          {"neighbours_answers", noise_answers.load()}});
+  }
+
+  // Gaps between a stream's tokens, in ms: alone, and while one prompt after the other of 4,000
+  // tokens is read.
+  Value gaps(const std::string& owner_of_prompts, bool prompts) {
+    std::vector<double> gaps;
+    std::atomic<bool> stop = false;
+    std::atomic<int> read = 0;
+    {
+      std::jthread reader;
+      if (prompts) {
+        reader = std::jthread([&] {
+          for (uint64_t k = 0; !stop; ++k) {
+            GenerateRequest r = request(800000000 + k, owner_of_prompts, kLongPromptTokens);
+            r.max_tokens = 1;
+            if (engine.generate(r)) ++read;
+          }
+        });
+      }
+      for (uint64_t k = 0; k < 4; ++k) {
+        GenerateRequest r = request(600000000 + k, "stream");
+        r.max_tokens = 200;
+        r.speculate = false;
+        std::optional<SteadyClock::time_point> last;
+        r.on_text = [&](std::string_view) {
+          if (last) gaps.push_back(1e3 * since(*last));
+          last = SteadyClock::now();
+        };
+        (void)engine.generate(r);
+      }
+      stop = true;
+    }
+    return Value::object({{"tokens", gaps.size()},
+                          {"prompts_read", read.load()},
+                          {"median_ms", quantile(gaps, 0.5)},
+                          {"p99_ms", quantile(gaps, 0.99)},
+                          {"max_ms", quantile(gaps, 1)}});
   }
 };
 
 int run(int argc, char** argv) {
   double seconds = 60, times = 3;
   int threads = 0;
-  std::string model;
+  std::string model, only;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
       seconds = std::atof(argv[++i]);
@@ -181,49 +272,53 @@ int run(int argc, char** argv) {
       times = std::atof(argv[++i]);
     } else if (std::strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
       threads = std::atoi(argv[++i]);
+    } else if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+      only = argv[++i];
     } else {
       model = argv[i];
     }
   }
   if (model.empty()) {
-    std::fprintf(stderr, "usage: load_bench MODEL.gguf [--seconds S] [--times X] [--threads N]\n");
+    std::fprintf(
+        stderr,
+        "usage: load_bench MODEL.gguf [--seconds S] [--times X] [--threads N] [--only X]\n");
     return 2;
   }
   SystemClock clock;
-  const auto make = [&](int owner_active_max) -> std::unique_ptr<Engine> {
-    auto engine = Engine::create({.n_threads = threads,
-                                  .batch_max = kBatch,
-                                  .queue_max = 64,
-                                  .owner_active_max = owner_active_max},
-                                 clock);
-    if (engine) {
-      if (auto loaded = (*engine)->load_model("m", model); loaded) return std::move(*engine);
-    }
+  auto engine = Engine::create({.n_threads = threads, .batch_max = kBatch, .queue_max = 64}, clock);
+  if (!engine || !(*engine)->load_model("m", model)) {
     std::fprintf(stderr, "the model cannot be loaded: %s\n", model.c_str());
-    return nullptr;
+    return 1;
+  }
+  Load load{**engine, clock};
+  Value out = Value::object({});
+  const auto set = [&](const char* name, Value value) {
+    out.get_object()->set(name, std::move(value));
   };
-  auto engine = make(0);
-  if (!engine) return 1;
-  Load load{*engine, clock};
-  load.capacity(2);
-  const double peak = load.capacity(std::max(5.0, seconds / 4));
-  Value open = load.open_loop(times * peak, seconds);
-  // Quotas are what a neighbour is held by.
-  auto shared = make(2);
-  if (!shared) return 1;
-  Load quiet{*shared, clock};
+  const auto wanted = [&](const char* name) { return only.empty() || only == name; };
+  load.capacity(2, 0);
   const double each = std::max(5.0, seconds / 6);
-  const double alone = quiet.p95(0, each);
-  const double polite = quiet.p95(2, each);
-  const double noisy = quiet.p95(50, each);
-  const Value out =
-      Value::object({{"capacity_per_s", peak},
-                     {"times", times},
-                     {"open_loop", std::move(open)},
-                     {"neighbour", Value::object({{"owner_active_max", 2},
-                                                  {"p95_s_alone", alone},
-                                                  {"p95_s_beside_2_requests", polite},
-                                                  {"p95_s_beside_50_queued", noisy}})}});
+  if (wanted("open")) {
+    const double peak = load.capacity(std::max(5.0, seconds / 4), 10000000);
+    set("capacity_per_s", peak);
+    set("times", times);
+    set("open_loop", load.open_loop(times * peak, seconds));
+  }
+  if (wanted("neighbour")) {
+    Value alone = load.latency(0, each);
+    Value noisy = load.latency(50, each);
+    set("neighbour",
+        Value::object({{"alone", std::move(alone)}, {"beside_50_queued", std::move(noisy)}}));
+  }
+  if (wanted("prompt")) {
+    Value quiet = load.gaps("", false);
+    Value same = load.gaps("stream", true);
+    Value other = load.gaps("reader", true);
+    set("prompt", Value::object({{"prompt_tokens", kLongPromptTokens},
+                                 {"alone", std::move(quiet)},
+                                 {"same_owner", std::move(same)},
+                                 {"other_owner", std::move(other)}}));
+  }
   std::printf("%s\n", contract::to_json(out).c_str());
   return 0;
 }

@@ -59,6 +59,23 @@ std::optional<Error> Engine::State::interruption(const Task& task) const {
   return std::nullopt;
 }
 
+// Work that nobody would wait for is not begun: the batch's time goes to those who can be in time.
+std::optional<Error> Engine::State::too_late(const Task& task) const {
+  if (!task.deadline) return std::nullopt;
+  double others = 0;
+  for (const Sequence& s : active) others += s.task->kind == Task::Kind::generate ? 1 : 0;
+  const Work own = task.work();
+  // Beside those who are in the batch: each takes as many rows as it does.
+  const double ms = task.model->forecast.request_ms_told(
+      own, {.prompt = 0, .answer = others * own.answer}, options.batch_max);
+  if (clock.monotonic() + Nanoseconds(static_cast<int64_t>(ms * 1e6)) < *task.deadline) {
+    return std::nullopt;
+  }
+  return make_error(ErrorCode::deadline_exceeded, 4104,
+                    "too little time is left to answer before the deadline")
+      .to_fix("allow more time, or ask for fewer tokens");
+}
+
 void Engine::State::ready(LoadedModel& model) {
   if (model.encoder && !model.encoder_runner) {
     model.encoder_runner = std::make_unique<model::EncoderRunner>(*model.encoder, pool, kernels);
@@ -171,6 +188,7 @@ void Engine::State::admit() {
   std::vector<Task*> waiting, gone;
   {
     std::lock_guard lock(mutex);
+    if (queue.empty()) return;
     for (Task* task : queue.tasks()) {
       if (std::optional<Error> error = interruption(*task)) {
         task->error = std::move(error);
@@ -185,8 +203,15 @@ void Engine::State::admit() {
     waiting = queue.order(limits);
   }
   for (Task* task : waiting) {
-    if (static_cast<int>(active.size()) >= options.batch_max) return;
-    const Admitted admitted = try_admit(*task);
+    // A place beyond the batch for an owner who has none in it.
+    const int n_active = static_cast<int>(active.size());
+    if (n_active >= options.batch_max) {
+      const int n_max = options.batch_max + options.batch_max / 4;
+      std::lock_guard lock(mutex);
+      if (n_active >= n_max || queue.n_active(task->service.owner) > 0) continue;
+    }
+    task->error = too_late(*task);
+    const Admitted admitted = task->error ? Admitted::taken : try_admit(*task);
     // Smaller ones behind it do not overtake: it would wait for ever.
     if (admitted == Admitted::no_room) return;
     if (admitted == Admitted::waits) continue;

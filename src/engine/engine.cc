@@ -134,17 +134,31 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, con
 
 Result<void> Engine::State::submit(Task& task) {
   task.submitted = clock.monotonic();
-  std::optional<Nanoseconds> within;
-  if (task.deadline) within = std::max(Nanoseconds(0), *task.deadline - task.submitted);
   const FairQueue::Limits limits{options.queue_max, options.owner_queue_max,
                                  options.owner_active_max};
+  FairQueue::Item item{.task = &task,
+                       .owner = task.service.owner,
+                       .priority = task.service.priority,
+                       .work = task.work()};
   std::unique_lock lock(mutex);
-  CONSORT_TRY(queue.push({.task = &task,
-                          .owner = task.service.owner,
-                          .priority = task.service.priority,
-                          .tokens = static_cast<int64_t>(task.prompt.size()) +
-                                    (task.request != nullptr ? task.request->max_tokens : 0)},
-                         limits, within));
+  const Work ahead = queue.ahead(item);
+  const Forecast& forecast = task.model->forecast;
+  task.told_ms = forecast.request_ms_told(item.work, ahead, options.batch_max);
+  if (task.deadline) {
+    const double left_ms = milliseconds(*task.deadline - task.submitted);
+    const double ms = forecast.request_ms(item.work, ahead, options.batch_max);
+    if (left_ms > 0 && ms > left_ms) {
+      ++stats.n_refused;
+      return fail(make_error(ErrorCode::resource_exhausted, 4102,
+                             "the request would end after its deadline")
+                      .got(std::to_string(static_cast<int64_t>(ms)) + " ms by the speed of late, " +
+                           std::to_string(static_cast<int64_t>(left_ms)) + " ms are allowed")
+                      .to_fix("try again in " +
+                              std::to_string(static_cast<int>(std::ceil(1e-3 * (ms - left_ms)))) +
+                              " s, or allow more time"));
+    }
+  }
+  CONSORT_TRY(queue.push(std::move(item), limits));
   wake.notify_one();
   finished.wait(lock, [&] { return task.done; });
   if (task.error) return fail(*task.error);

@@ -32,12 +32,19 @@ struct EngineOptions {
   int n_threads = 0;                          // 0 = all cores.
   uint64_t memory_bytes_max = 1200ull << 20;  // Models + adapters + KV. Overflow is an error, 4101.
   int batch_max = 32;                         // Sequences decoded together.
-  int queue_max = 256;       // Waiting requests; one more is resource_exhausted 4102.
+  // Waiting requests; one more is resource_exhausted 4102. An owner of whom nobody waits may use a
+  // quarter more, and a place beyond batch_max while a fourth of it is not so used.
+  int queue_max = 256;
   int owner_active_max = 0;  // Sequences of one owner in the batch; 0 = batch_max.
   int owner_queue_max = 0;   // Waiting requests of one owner, past it 4117; 0 = queue_max.
   // A step that somebody waits for reads no more of a prompt than fits in this time. Lower:
   // smoother streams and slower prompts.
-  int step_ms_max = 30;
+  int step_ms_max = 25;
+  // What owners with much work (four times as much waiting and running) may add to the time of a
+  // step in which an owner with little takes part. Higher: more of theirs is done meanwhile.
+  double neighbour_share = 0.1;
+  // Keys and values kept of texts that nobody reads any more, within memory_bytes_max.
+  uint64_t prefix_bytes_max = 256ull << 20;
   uint64_t mask_bytes_max = 128ull << 20;  // Compiled contracts kept between requests.
 };
 
@@ -87,8 +94,8 @@ struct GenerateRequest {
   // Called on the engine's thread with each new piece of text (valid UTF-8). Must not block.
   std::function<void(std::string_view)> on_text;
   std::stop_token stop_token;  // Cancelled: error `cancelled` 4103.
-  // On the engine's clock: deadline_exceeded 4104; 4102 at once when the queue is known to be
-  // longer.
+  // On the engine's clock: deadline_exceeded 4104, also before it begins when too little time is
+  // left; 4102 at once when by the speed of late it would end after it.
   std::optional<Nanoseconds> deadline;
   Service service;
   // Drafts from what was read already, verified in one step. Costs no bit of the output.
@@ -176,6 +183,7 @@ struct EngineStats {
   uint64_t steps = 0, rows = 0;
   uint64_t head_rows_full = 0, head_rows_masked = 0, head_rows_skipped = 0;
   int n_active = 0, n_waiting = 0;
+  uint64_t n_refused = 0;  // Whose deadline was out of reach.
   int pages_in_use = 0;  // Of all models, those of known prefixes among them.
   int pages_known = 0;   // Of known prefixes.
   uint64_t bytes_used = 0, mask_bytes = 0;

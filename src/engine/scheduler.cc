@@ -7,14 +7,32 @@ namespace consort::engine {
 
 using tensor::kPageTokens;
 
+Work Task::work() const {
+  Work out{.prompt = static_cast<double>(prompt.size()), .answer = 0};
+  if (request != nullptr) out.answer = request->max_tokens;
+  for (const Stem& stem : stems) {
+    out.prompt += static_cast<double>(stem.tokens.size());
+    for (const auto& option : stem.options) out.prompt += static_cast<double>(option.size());
+  }
+  return out;
+}
+
 // Wakes the caller: from here on the task may be gone.
 void Engine::State::complete(Task& task) {
-  const auto estimated = static_cast<int64_t>(task.prompt.size()) +
-                         (task.request != nullptr ? task.request->max_tokens : 0);
-  const auto used = static_cast<int64_t>(task.prompt.size()) - task.cached_tokens +
-                    static_cast<int64_t>(task.generation.tokens.size());
+  const double used = static_cast<double>(task.prompt.size()) - task.cached_tokens +
+                      static_cast<double>(task.generation.tokens.size());
+  const double ms = milliseconds(clock.monotonic() - task.submitted);
   std::lock_guard lock(mutex);
-  queue.end(task.service.owner, estimated, used);
+  Forecast& forecast = task.model->forecast;
+  const bool late = task.error && task.error->number == 4104;
+  if (!task.error || late) forecast.observe_request(task.told_ms, ms);
+  if (!task.error) {
+    if (task.request != nullptr) {
+      forecast.observe_answer(task.request->max_tokens,
+                              static_cast<double>(task.generation.tokens.size()));
+    }
+  }
+  queue.end(task.service.owner, task.work().tokens(), used);
   task.done = true;
   finished.notify_all();
 }
@@ -26,6 +44,9 @@ void Engine::State::finish(Sequence& s, std::optional<Error> error) {
   if (model.pages) {
     if (!error) share_prefix(s);
     for (Page* page : s.pages) model.pages->release(page);
+    while (model.prefixes->size() * model.pages->page_bytes() > options.prefix_bytes_max &&
+           model.prefixes->evict_one()) {
+    }
   }
   s.pages.clear();
   s.task->error = std::move(error);
@@ -54,7 +75,8 @@ void Engine::State::share_prefix(Sequence& s) {
       s.task->kind == Task::Kind::adopt)
     return;
   const auto n_full = static_cast<size_t>(s.n_past / kPageTokens);
-  s.task->model->prefixes->insert(s.task->acting(), s.tokens, std::span(s.pages).first(n_full));
+  LoadedModel& model = *s.task->model;
+  model.prefixes->insert(s.task->acting(), s.tokens, std::span(s.pages).first(n_full));
 }
 
 void Engine::State::fail_all() {
@@ -112,6 +134,7 @@ void Engine::State::thread_main() {
         decoders.push_back(s.task->model.get());
       }
     }
+    publish_work();
     for (LoadedModel* model : decoders) step(*model);
     for (Sequence& s : active) {
       if (s.finished) continue;
@@ -119,19 +142,30 @@ void Engine::State::thread_main() {
       if (s.task->kind == Task::Kind::score && s.prompt_read) score_some(s);
       if (s.task->kind == Task::Kind::adopt) adopt_pages(s);
     }
-    for (auto it = active.begin(); it != active.end();) {
-      if (it->finished) {
-        Task* task = it->task;
-        it = active.erase(it);
-        complete(*task);
-      } else {
-        ++it;
-      }
+    std::vector<Task*> ended;
+    for (const Sequence& s : active) {
+      if (s.finished) ended.push_back(s.task);
     }
-    std::lock_guard lock(mutex);
-    stats.n_active = static_cast<int>(active.size());
-    count_pages_locked();
+    active.remove_if([](const Sequence& s) { return s.finished; });
+    publish_work();  // Before their callers wake and look.
+    for (Task* task : ended) complete(*task);
   }
+}
+
+// What is left to do in the batch, for those who ask how long a new request would take.
+void Engine::State::publish_work() {
+  std::map<std::string, Work> work;
+  for (const Sequence& s : active) {
+    Work left = s.task->work();
+    left.prompt = std::max(0.0, left.prompt - s.n_past);
+    left.answer -= static_cast<double>(s.task->generation.tokens.size());
+    work[s.task->service.owner] += left;
+  }
+  std::lock_guard lock(mutex);
+  queue.set_active(std::move(work));
+  outstanding = queue.outstanding();
+  stats.n_active = static_cast<int>(active.size());
+  count_pages_locked();
 }
 
 void Engine::State::count_pages_locked() {

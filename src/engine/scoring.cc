@@ -48,7 +48,7 @@ void Engine::State::score_some(Sequence& s) {
   const bool others = std::any_of(active.begin(), active.end(), [&](const Sequence& other) {
     return &other != &s && !other.finished;
   });
-  const int rows_max = others ? prompt_rows(*task.model) : 1 << 20;
+  const int rows_max = others ? prompt_rows(*task.model, 0) : 1 << 20;
   std::vector<StemPages> group;
   Taken taken(*task.model);
   int rows = 0;

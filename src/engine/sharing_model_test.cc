@@ -1,5 +1,6 @@
 // One context for many: activated adapters, decisions, sessions, owners.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 
@@ -187,6 +188,77 @@ TEST_F(Sharing, ALongPromptDoesNotStopTheOthersTokens) {
   at_end = pieces;
   // It was read in several steps, each with a token of the stream.
   EXPECT_GT(at_end - at_begin, 3);
+}
+
+TEST_F(Sharing, KnownPrefixesStayWithinTheirBudget) {
+  // 30 layers of keys and values, 3 heads of 64, 32 positions in f16.
+  constexpr uint64_t page_bytes = 30ull * 2 * 3 * 64 * 32 * 2;
+  auto engine = make({.prefix_bytes_max = 10 * page_bytes});
+  uint64_t most = 0;
+  int most_known = 0;
+  for (int i = 0; i < 20; ++i) {
+    answer(*engine, ask(std::to_string(i) + context(6), 2));
+    const EngineStats stats = engine->stats();
+    most_known = std::max(most_known, stats.pages_known);
+    EXPECT_LE(stats.pages_known, 10);
+    if (i == 4) most = stats.bytes_used;
+    if (i > 4) EXPECT_LE(stats.bytes_used, most + 2 * page_bytes);
+  }
+  EXPECT_GE(most_known, 8);
+}
+
+TEST_F(Sharing, WhatCannotEndInTimeIsRefusedAtOnceOrNotBegun) {
+  auto engine = make({.batch_max = 4, .queue_max = 64});
+  for (int i = 0; i < 3; ++i) answer(*engine, ask("Count to " + std::to_string(i), 24));
+  GenerateRequest r = ask("Tell a long story.", 400);
+  r.deadline = clock_.monotonic() + std::chrono::milliseconds(20);
+  const auto refused = engine->generate(r);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().number, 4102);
+  EXPECT_EQ(engine->stats().n_refused, 1u);
+  r.max_tokens = 2;
+  r.deadline = clock_.monotonic() + std::chrono::seconds(100);
+  EXPECT_TRUE(engine->generate(r));
+}
+
+TEST_F(Sharing, AnOwnerWithLittleToDoFindsAPlaceInAFullBatch) {
+  auto engine = make({.batch_max = 4, .queue_max = 16});
+  std::atomic<bool> stop = false;
+  std::atomic<int> noise = 0;
+  std::vector<std::jthread> noisy;
+  std::stop_source end;
+  for (int i = 0; i < 12; ++i) {
+    noisy.emplace_back([&, i] {
+      for (int k = 0; !stop; ++k) {
+        GenerateRequest r = ask("Noise " + std::to_string(100 * i + k), 40);
+        r.service.owner = "noisy";
+        r.stop_token = end.get_token();
+        if (engine->generate(r)) ++noise;
+      }
+    });
+  }
+  GenerateRequest quiet = ask("The capital of France?", 8);
+  quiet.service.owner = "quiet";
+  while (engine->stats().n_waiting < 6) std::this_thread::yield();
+  int most_active = 0;
+  std::vector<uint64_t> steps;
+  quiet.speculate = false;
+  quiet.on_text = [&](std::string_view) {
+    const EngineStats stats = engine->stats();
+    most_active = std::max(most_active, stats.n_active);
+    steps.push_back(stats.steps);
+  };
+  const Generation g = answer(*engine, quiet);
+  stop = true;
+  end.request_stop();
+  noisy.clear();
+  quiet.on_text = nullptr;
+  EXPECT_EQ(g.tokens, answer(*engine_, quiet).tokens);
+  // A place of the batch's four or one beyond, and a row in every step.
+  EXPECT_GE(most_active, 4);
+  EXPECT_LE(most_active, 5);
+  ASSERT_GE(steps.size(), 2u);
+  EXPECT_LE(steps.back() - steps.front(), static_cast<uint64_t>(g.tokens.size()) - 1);
 }
 
 TEST_F(Sharing, AFullQueueAnswersAtOnceAndOwnersHaveTheirShare) {

@@ -12,6 +12,7 @@
 #include "engine/draft.h"
 #include "engine/engine.h"
 #include "engine/fair_queue.h"
+#include "engine/forecast.h"
 #include "engine/mask_cache.h"
 #include "engine/pages.h"
 #include "engine/sampler.h"
@@ -49,7 +50,7 @@ struct LoadedModel {
   std::unique_ptr<PagePool> pages;
   std::unique_ptr<PrefixTree> prefixes;
   std::vector<float> probe;  // Logits of the base on what adapters are tried with; under the mutex.
-  double row_ms = 0;         // Of steps with many rows, lately; 0 = not known yet.
+  Forecast forecast;         // Written by the engine's thread under the mutex.
   std::vector<float> sparse;  // Logits of masked rows, [rows, n_vocab], few of them written.
 };
 
@@ -73,6 +74,7 @@ struct Task {
   Service service;
   std::vector<int32_t> prompt;
   Nanoseconds submitted{};
+  double told_ms = 0;  // How long it was expected to take.
 
   // generate
   const GenerateRequest* request = nullptr;
@@ -95,6 +97,7 @@ struct Task {
   std::optional<Error> error;
   bool done = false;  // Under State::mutex.
 
+  Work work() const;  // At most; a score's options and an encoder's texts count as read.
   Acting acting() const { return {adapter ? adapter->id : 0, from}; }
 };
 
@@ -117,6 +120,7 @@ struct Sequence {
   Nanoseconds admitted{};
   Nanoseconds first_logits{};
   bool finished = false;
+  uint64_t last_step = 0;  // The step that it last took part in.
   // generate
   std::optional<Sampler> sampler;
   std::optional<Drafter> drafter;
@@ -210,9 +214,18 @@ struct Engine::State {
   bool make_room(const LoadedModel& model, int n_pages);
   void ready(LoadedModel& model);  // Its runner, pages and prefixes.
   std::optional<Error> interruption(const Task& task) const;
+  std::optional<Error> too_late(const Task& task) const;
   // Steps.
   void step(LoadedModel& model);
-  int prompt_rows(const LoadedModel& model) const;
+  int prompt_rows(const LoadedModel& model, int n_next) const;
+  // Who takes part in a step, and with how many rows.
+  struct Share {
+    Sequence* sequence;
+    int n_rows;
+    bool may_guess;  // Draft, too.
+  };
+  std::vector<Share> share_step(LoadedModel& model, int* n_decoding);
+  void publish_work();
   void read_outputs(LoadedModel& model, std::span<const OutputRow> rows);
   void read_logits(const OutputRow& row, std::span<const float> logits);
   void prompt_done(Sequence& s);
@@ -259,6 +272,12 @@ struct Engine::State {
   EngineStats stats;
 
   std::list<Sequence> active;
+  // Of the engine's thread: tokens outstanding by owner when the step began, and the owner that was
+  // last served before another with much more to do.
+  std::map<std::string, double> outstanding;
+  std::string light_owner;
+  std::optional<Nanoseconds> light_served;
+  double neighbour_ms = 0;  // What the others may still add to its steps.
   std::thread thread;
 };
 

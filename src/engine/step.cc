@@ -1,5 +1,6 @@
 // One step: rows of many sequences through the model together, then what their logits decide.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/state.h"
 
@@ -8,10 +9,12 @@ namespace {
 
 using tensor::kPageTokens;
 
-constexpr int kPromptRowsMin = 8;       // Of a step that somebody waits for.
-constexpr int kPromptRowsUnknown = 32;  // Until the speed is known.
-constexpr int kDraftersMax = 4;         // Past so many decoding rows a step is not free for more.
-constexpr int kDraftRows = 16;          // Of one step.
+constexpr int kPromptRowsMin = 8;                     // Of a step that somebody waits for.
+constexpr int kPromptRowsUnknown = 32;                // Until the speed is known.
+constexpr double kBesideMs = 8;                       // A step of an owner with much work, while
+constexpr auto kLightAway = std::chrono::seconds(1);  // one with little was here so lately.
+constexpr int kDraftersMax = 4;  // Past so many decoding rows a step is not free for more.
+constexpr int kDraftRows = 16;   // Of one step.
 
 }  // namespace
 
@@ -36,45 +39,116 @@ void add_segments(std::span<const int32_t> tokens, int position, std::span<uint8
   }
 }
 
-// How many rows of prompts a step takes that somebody waits for.
-int Engine::State::prompt_rows(const LoadedModel& model) const {
-  if (model.row_ms <= 0) return kPromptRowsUnknown;
-  return std::clamp(static_cast<int>(options.step_ms_max / model.row_ms), kPromptRowsMin,
-                    kPromptRows);
+// How many rows of prompts a step takes that somebody waits for, beside the next tokens.
+int Engine::State::prompt_rows(const LoadedModel& model, int n_next) const {
+  const Forecast& forecast = model.forecast;
+  if (!forecast.known() || forecast.prompt_row_ms() <= 0) return kPromptRowsUnknown;
+  const double ms = options.step_ms_max - forecast.step_ms(0, n_next);
+  return static_cast<int>(
+      std::clamp<double>(ms / forecast.prompt_row_ms(), kPromptRowsMin, kPromptRows));
 }
 
-// One pass over the model's weights for all its sequences.
-void Engine::State::step(LoadedModel& model) {
+// Rows for all next tokens, then for prompts, the urgent first, then the oldest. Where owners with
+// much work meet one with little, they get what is left of `neighbour_share`, in turn.
+std::vector<Engine::State::Share> Engine::State::share_step(LoadedModel& model, int* n_decoding) {
   std::vector<Sequence*> members;
-  int n_decoding = 0;
   for (Sequence& s : active) {
     if (s.finished || s.task->model.get() != &model) continue;
     if (s.task->kind == Task::Kind::embed || s.task->kind == Task::Kind::adopt) continue;
     if (static_cast<int>(s.tokens.size()) == s.n_past) continue;  // A score past its prompt.
     members.push_back(&s);
-    if (s.prompt_read) ++n_decoding;
+    if (s.prompt_read) ++*n_decoding;
   }
-  // Next tokens before prompts, the urgent before others. Masked rows last, so that whole rows of
-  // logits lie together.
+  const auto tokens_of = [&](const Sequence* s) {
+    const auto at = outstanding.find(s->task->service.owner);
+    return at == outstanding.end() ? 0.0 : at->second;
+  };
+  const Sequence* least = nullptr;
+  for (const Sequence* s : members) {
+    if (least == nullptr || tokens_of(s) < tokens_of(least)) least = s;
+  }
+  const auto is_heavy = [&](const Sequence* s) {
+    return s->task->service.owner != least->task->service.owner &&
+           s->task->service.priority <= least->task->service.priority &&
+           heavier(tokens_of(s), tokens_of(least));
+  };
   std::stable_sort(members.begin(), members.end(), [](const Sequence* a, const Sequence* b) {
     if (a->prompt_read != b->prompt_read) return a->prompt_read;
     return a->task->service.priority > b->task->service.priority;
   });
-  int rows_left =
-      n_decoding > 0 ? std::max(kPromptRowsMin, prompt_rows(model) - n_decoding) : kPromptRows;
-  int drafts_left = n_decoding <= kDraftersMax ? kDraftRows : 0;
-  std::vector<Sequence*> taken;
+  std::vector<Share> out;
+  std::vector<Sequence*> heavy;
+  int rows_left = *n_decoding > 0 ? INT32_MAX : kPromptRows;
+  int n_next = 0, n_prompt = 0;
   for (Sequence* s : members) {
-    const int pending = static_cast<int>(s->tokens.size()) - s->n_past;
-    int n = pending;
-    if (pending > 1 || !s->prompt_read) {
-      n = std::min(pending, rows_left);
-      if (n == 0) continue;
-      rows_left -= n;
+    if (is_heavy(s)) {
+      heavy.push_back(s);
+      continue;
     }
+    const int pending = static_cast<int>(s->tokens.size()) - s->n_past;
+    if (pending == 1 && s->prompt_read) {
+      out.push_back({s, 1, true});
+      ++n_next;
+      continue;
+    }
+    if (rows_left == INT32_MAX) rows_left = prompt_rows(model, n_next);
+    const int n = std::min(pending, rows_left);
+    if (n == 0) continue;
+    rows_left -= n;
+    n_prompt += n;
+    out.push_back({s, n, true});
+  }
+  const Nanoseconds now = clock.monotonic();
+  const Forecast& forecast = model.forecast;
+  double ms_left = HUGE_VAL;  // For next tokens and prompts of those with much work.
+  if (!heavy.empty() && !out.empty()) {
+    light_owner = out.front().sequence->task->service.owner;
+    light_served = now;
+    // Kept from step to step: a row may cost more than one step's part.
+    neighbour_ms += options.neighbour_share * forecast.step_ms(n_prompt, n_next);
+    ms_left = neighbour_ms;
+  } else if (heavy.empty() && light_served && now - *light_served < kLightAway &&
+             std::none_of(out.begin(), out.end(), [&](const Share& share) {
+               return share.sequence->task->service.owner == light_owner;
+             })) {
+    // The owner with little work may be back at any moment: it should find short steps.
+    for (const Share& share : out) heavy.push_back(share.sequence);
+    out.clear();
+    ms_left = std::max(0.0, kBesideMs - forecast.fixed_ms());
+  }
+  const bool beside_light = !heavy.empty() && !out.empty();
+  const double ms_given = ms_left;
+  std::stable_sort(heavy.begin(), heavy.end(), [](const Sequence* a, const Sequence* b) {
+    return a->last_step < b->last_step;
+  });
+  for (Sequence* s : heavy) {
+    const int pending = static_cast<int>(s->tokens.size()) - s->n_past;
+    const bool next = pending == 1 && s->prompt_read;
+    const double row_ms = std::max(1e-3, next ? forecast.next_row_ms() : forecast.prompt_row_ms());
+    const int n = static_cast<int>(std::min<double>(pending, std::max(0.0, ms_left / row_ms)));
+    if (n == 0 && (beside_light || s != heavy.front())) break;
+    out.push_back({s, std::max(1, n), false});
+    ms_left -= row_ms * std::max(1, n);
+  }
+  if (beside_light) neighbour_ms -= ms_given - ms_left;
+  return out;
+}
+
+// One pass over the model's weights for all its sequences.
+void Engine::State::step(LoadedModel& model) {
+  int n_decoding = 0;
+  const std::vector<Share> shares = share_step(model, &n_decoding);
+  const auto n_next =
+      static_cast<int>(std::count_if(shares.begin(), shares.end(), [](const Share& share) {
+        return share.may_guess && share.sequence->prompt_read;
+      }));
+  int drafts_left = n_next <= kDraftersMax ? kDraftRows : 0;
+  std::vector<Sequence*> taken;
+  for (const auto& [s, n, may_guess] : shares) {
+    const int pending = static_cast<int>(s->tokens.size()) - s->n_past;
     s->draft.clear();
-    if (s->prompt_read && n == pending && s->drafter && drafts_left > 0) {
-      draft(*s, std::max(1, drafts_left / n_decoding));
+    if (may_guess && s->prompt_read && n == pending && s->drafter && drafts_left > 0) {
+      draft(*s, std::max(1, drafts_left / n_next));
       drafts_left -= static_cast<int>(s->draft.size());
     }
     if (!ensure_pages(*s, s->n_past + n + static_cast<int>(s->draft.size()))) {
@@ -84,6 +158,7 @@ void Engine::State::step(LoadedModel& model) {
     s->row_tokens.assign(s->tokens.begin() + s->n_past, s->tokens.begin() + s->n_past + n);
     s->row_tokens.insert(s->row_tokens.end(), s->draft.begin(), s->draft.end());
     s->next_row = 0;
+    s->last_step = stats.steps + 1;
     taken.push_back(s);
   }
   if (taken.empty()) return;
@@ -118,12 +193,9 @@ void Engine::State::step(LoadedModel& model) {
   }
   read_outputs(model, outputs);
   const double ms = milliseconds(clock.monotonic() - start);
-  if (n_rows >= kPromptRowsMin) {
-    const double now = ms / n_rows;
-    model.row_ms = model.row_ms <= 0 ? now : 0.7 * model.row_ms + 0.3 * now;
-  }
+  const auto n_outputs = static_cast<int>(outputs.size());
   std::lock_guard lock(mutex);
-  if (!queue.empty()) queue.measure(n_rows, ms * 1e-3);
+  model.forecast.observe_step(n_rows - n_outputs, n_outputs, ms);
   ++stats.steps;
   stats.rows += static_cast<uint64_t>(n_rows);
   if (n_decoding > 0) stats.step_ms_max = std::max(stats.step_ms_max, ms);

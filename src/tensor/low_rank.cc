@@ -10,14 +10,6 @@ using Kind = PackedMatrix::Kind;
 constexpr int kWidth = LowRank::kRankMax;
 constexpr int kNarrow = 16;
 
-// Asks for a matrix's bytes ahead of their use: another row's adapter has pushed them out of the
-// caches, and its pieces are too short for the hardware to see where they lead.
-void prefetch(const PackedMatrix& w) {
-  const uint8_t* bytes = w.panel(0);
-  const size_t n = w.panel_bytes() * static_cast<size_t>(w.n_panels());
-  for (size_t at = 0; at < n; at += 64) __builtin_prefetch(bytes + at, 0, 2);
-}
-
 // Calls body(panel, output) for every panel of w.
 template <typename Body>
 void each_panel(const PackedMatrix& w, float* y, size_t stride, bool accumulate, float scale,
@@ -70,8 +62,6 @@ void add_low_rank(const Kernels& kernels, const LowRank& pair, const Activations
     product_f32(kernels, pair.b, low, kWidth, rows, pair.scale, y, y_stride, true);
     return;
   }
-  prefetch(pair.a);
-  prefetch(pair.b);
   const int width = pair.b.n_in();
   for (int m = 0; m < rows; ++m) {
     std::fill(low + m * kWidth + pair.a.n_out(), low + m * kWidth + width, 0.0f);
