@@ -1,60 +1,110 @@
-import re,json,sys,random,subprocess
-sys.path.insert(0,'/tmp')
-import planted_used
-RIVAL={"Walmart":"Costco","Costco":"Walmart","Amazon":"eBay","eBay":"Amazon","General Mills":"Kraft Heinz","Kraft Heinz":"General Mills","Salesforce":"Oracle","Oracle":"Salesforce"}
-C='/work/shared/data/corpus/text/'
-pages={}
-def page(d,n):
-    if d not in pages: pages[d]=open(C+d+'.txt').read().split('\f')
-    return pages[d][n-1]
-def flat(s): return re.sub(r'\s+',' ',s).strip()
-bad=0
-def quote(d,n,f):
-    global bad
-    p=page(d,n)
-    if f.startswith('~'):
-        q=f[1:]
-        if q not in flat(p): bad+=1; print('NOT ON PAGE',d,n,q)
-        return q
-    k=1
-    m=re.search(r'#(\d)$',f)
-    if m: k=int(m[1]); f=f[:m.start()]
-    hits=[flat(l) for l in p.splitlines() if flat(l).startswith(f)]
-    hits=[h for h in hits if re.search(r'\d',h[len(f):]) and len(re.findall(r'[A-Za-z]{2,}',h))<=14 and re.search(r'[\d)%—]$|years$|\*$',h)]
-    if len(hits)<k: bad+=1; print('NO ROW',d,n,f,k,hits); return f
-    return ' '.join(hits[k-1].split()[:25])
-groups=[];cur=None
-for l in open('/tmp/planted_src.txt'):
-    l=l.rstrip('\n')
-    if l.startswith('@'):
-        d,n,c=l[1:].split('|'); n=int(n)
-        if n in planted_used.used[d]: bad+=1; print('USED PAGE',d,n)
-        cur={'doc':d,'page':n,'company':c,'claims':[]}; groups.append(cur); continue
-    x=l.split('|')
-    q=quote(cur['doc'],cur['page'],x[1])
-    cur['claims'].append((x[0],q,x[2],x[3] if len(x)>3 else None))
-rng=random.Random(77)
-out=[]
-for g in groups:
-    cl=g['claims'][:]; rng.shuffle(cl)
-    claims=[];errs=[]
-    for k,q,t,o in cl:
-        tt=o if k!='T' and o else t
-        qn=[float(x.replace(',','')) for x in re.findall(r'\d[\d,]*\.?\d*',q) if x.strip(',.')]
-        miss=[]
-        t2=re.sub(r'(January|April|May|July|August|September|October|November|December) \d+(, 20\d\d)?','',tt)
-        for x in re.findall(r'\d[\d,]*\.?\d*',t2):
-            x=x.rstrip('.,'); v=float(x.replace(',',''))
-            if re.fullmatch(r'20[12]\d',x): continue
-            dec=len(x.split('.')[1]) if '.' in x else 0
-            if not any(round(a/sc,dec)==v or abs(a/sc-v)<=0.5*10**-dec+1e-9 for a in qn for sc in (1,1000)): miss.append(x)
-        if miss: print('CHECK',g['doc'][:9],g['page'],k,miss,'|',tt,'<<',q)
-    for i,(k,q,t,o) in enumerate(cl,1):
-        claims.append({'id':f'c{i}','text':t,'cites':[{'doc':g['doc'],'page':g['page'],'quote':q}]})
-        if k!='T': errs.append({'claim_id':f'c{i}','kind':k,'original':o})
-        if '-v' in sys.argv: print(g['doc'][:9],g['page'],k,'|',t,'  <<',q)
-    comps=sorted([g['company'],RIVAL[g['company']]])
-    out.append({'id':f'heldout-{len(out)+1:02}','companies':comps,'report':{'title':f"{comps[0]} and {comps[1]}: notes on {g['doc']}, page {g['page']}",'claims':claims},'errors':errs})
-open('/tmp/planted/examples/competitive-intelligence/evals/planted.heldout.jsonl','w').write(''.join(json.dumps(r,ensure_ascii=False)+'\n' for r in out))
-N=sum(len(r['report']['claims']) for r in out);E=sum(len(r['errors']) for r in out)
-print('bad',bad,'reports',len(out),'claims',N,'errors',E,'true',N-E)
+#!/usr/bin/env python3
+"""Makes planted.heldout.jsonl from heldout_claims.psv: true sentences and sentences with one planted error, written by
+hand about pages that no other set cites. Same file every time (fixed seed).
+
+    CONSORT_DATA=/path/to/data python3 build_heldout.py [--check]    # --check compares and writes nothing
+
+heldout_claims.psv: a line `@DOCUMENT|PAGE|COMPANY` opens a report; each line after it is
+`KIND|ROW|TEXT[|ORIGINAL]`. KIND is T (true) or a kind of planted error, whose sentence before the error is ORIGINAL.
+ROW is the start of a table row (`#2` at its end: the second such row) or, after `~`, a phrase of the page.
+Exit codes: 0 done, 1 a row, phrase or figure is not on its page or the file differs, 2 CONSORT_DATA is not set.
+"""
+import json
+import os
+import pathlib
+import random
+import re
+import sys
+
+HERE = pathlib.Path(__file__).parent
+OUT = HERE / "planted.heldout.jsonl"
+OTHERS = ["planted.real.jsonl", "planted.fresh.jsonl", "questions.real.jsonl"]
+RIVAL = {"Walmart": "Costco", "Costco": "Walmart", "Amazon": "eBay", "eBay": "Amazon", "General Mills": "Kraft Heinz",
+         "Kraft Heinz": "General Mills", "Salesforce": "Oracle", "Oracle": "Salesforce"}
+QUOTE_WORDS = 25
+problems = []
+
+
+def flat(text):
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def looks_like_a_row(line, label):
+    return (re.search(r"\d", line[len(label):]) and len(re.findall(r"[A-Za-z]{2,}", line)) <= 14
+            and re.search(r"[\d)%—]$|years$|\*$", line))
+
+
+def quote(page, where, row):
+    if row.startswith("~"):
+        if row[1:] not in flat(page):
+            problems.append(f"{where}: not on the page: {row[1:]}")
+        return row[1:]
+    nth = re.search(r"#(\d)$", row)
+    label = row[:nth.start()] if nth else row
+    rows = [line for line in map(flat, page.splitlines()) if line.startswith(label) and looks_like_a_row(line, label)]
+    index = int(nth[1]) if nth else 1
+    if len(rows) < index:
+        problems.append(f"{where}: no such row: {row}")
+        return label
+    return " ".join(rows[index - 1].split()[:QUOTE_WORDS])
+
+
+def cited_elsewhere():
+    """(document, page) of every citation of the other sets."""
+    found = set()
+    for name in OTHERS:
+        for line in (HERE / name).read_text().splitlines():
+            record = json.loads(line)
+            for gold in record.get("gold", []):
+                found |= {(gold["doc"], page) for page in [gold["page"], *gold.get("also_pages", [])]}
+            for claim in record.get("report", {}).get("claims", []):
+                found |= {(cite["doc"], cite["page"]) for cite in claim["cites"]}
+    return found
+
+
+def groups(corpus):
+    taken = cited_elsewhere()
+    for line in (HERE / "heldout_claims.psv").read_text().splitlines():
+        if line.startswith("@"):
+            doc, number, company = line[1:].split("|")
+            where = f"{doc}, page {number}"
+            page = (corpus / f"{doc}.txt").read_text().split("\f")[int(number) - 1]
+            if (doc, int(number)) in taken:
+                problems.append(f"{where}: cited by another set")
+            group = {"doc": doc, "page": int(number), "company": company, "where": where, "claims": []}
+            yield group
+            continue
+        kind, row, text, *original = line.split("|")
+        group["claims"].append((kind, quote(page, where, row), text, original[0] if original else None))
+
+
+def report(group, index, rng):
+    claims, errors = [], []
+    rng.shuffle(group["claims"])
+    for i, (kind, row, text, original) in enumerate(group["claims"], 1):
+        claims.append({"id": f"c{i}", "text": text, "cites": [{"doc": group["doc"], "page": group["page"], "quote": row}]})
+        if kind != "T":
+            errors.append({"claim_id": f"c{i}", "kind": kind, "original": original})
+    companies = sorted([group["company"], RIVAL[group["company"]]])
+    title = f"{companies[0]} and {companies[1]}: notes on {group['where']}"
+    return {"id": f"heldout-{index:02}", "companies": companies, "report": {"title": title, "claims": claims}, "errors": errors}
+
+
+def main():
+    data = os.environ.get("CONSORT_DATA")
+    if not data:
+        print("build_heldout: set CONSORT_DATA to the folder that holds corpus/text", file=sys.stderr)
+        return 2
+    rng = random.Random(77)
+    opened = list(groups(pathlib.Path(data) / "corpus/text"))
+    text = "".join(json.dumps(report(g, i, rng), ensure_ascii=False) + "\n" for i, g in enumerate(opened, 1))
+    if "--check" not in sys.argv:
+        OUT.write_text(text)
+    elif text != OUT.read_text():
+        problems.append(f"{OUT.name} is not what this makes")
+    print("\n".join(problems) or f"{OUT.name}: {len(opened)} reports")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
