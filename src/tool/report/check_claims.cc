@@ -82,6 +82,36 @@ void check_names(Work* w) {
   }
 }
 
+bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return text.starts_with(word); });
+}
+
+bool ends_with_any(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return text.ends_with(word); });
+}
+
+// Is the figure that of the period before the one named: "down from $11.2 billion the year before", "rose from $772
+// million to $1,164 million in fiscal 2023"? `after` is what follows it up to the next figure of its unit; `dated`
+// tells whether a period of its own follows it.
+bool is_of_earlier_period(std::string_view before, std::string_view after, bool dated, bool one_year_named) {
+  if (dated) return false;
+  const std::string_view near = after.substr(0, 40);
+  const bool compares = near.find("than") != std::string_view::npos || near.find("over") != std::string_view::npos || near.find("from") != std::string_view::npos;
+  for (const std::string_view phrase : {"the year before", "a year before", "a year earlier", "the previous year", "the prior year", "the prior-year", "the year-earlier"})
+    if (!compares && near.find(phrase) != std::string_view::npos) return true;
+  return one_year_named && ends_with_any(before, {"from ", "versus ", "compared with ", "compared to "});
+}
+
+// "15.1% less than in 2021", "1.8% above 2021": the direction of a change against an earlier period; 0 for anything else.
+int change_against_period(std::string_view after, const PeriodMention* next, size_t at) {
+  int direction = 0;
+  if (starts_with_any(after, {" more than ", " above ", " higher than "})) direction = 1;
+  if (starts_with_any(after, {" less than ", " fewer than ", " below ", " lower than "})) direction = -1;
+  const std::string_view near = after.substr(0, 36);
+  const bool relative = near.find("a year ") != std::string_view::npos || near.find("the year before") != std::string_view::npos || near.find("the prior") != std::string_view::npos;
+  return relative || (next != nullptr && next->begin < at + 24) ? direction : 0;
+}
+
 NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   NumeralContext context;
   const std::string lowered = lower_ascii(w.claim.text);
@@ -96,6 +126,22 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     }
   if (const PeriodMention* own = period_of(w.claim.text, periods, n.begin, n.end, next)) context.period = own->period;
   if (!context.period && !periods.empty()) context.period = periods.front().period;
+  const std::string_view before_it = std::string_view(lowered).substr(0, n.begin), after_it = std::string_view(lowered).substr(n.end, next - n.end);
+  const PeriodMention *last = nullptr, *following = nullptr;
+  bool one_year_named = true;
+  for (const PeriodMention& m : periods) {
+    if (m.end <= n.begin) last = &m;
+    if (m.begin >= n.end && m.begin < next && following == nullptr) following = &m;
+    one_year_named = one_year_named && m.period.year == periods.front().period.year;
+  }
+  const bool percentage = n.unit == NumeralUnit::percent || n.unit == NumeralUnit::points;
+  const int against = percentage ? change_against_period(after_it, following, n.end) : 0;
+  if (against != 0 && last != nullptr) context.period = last->period;
+  if (context.period && context.period->year != 0 && is_of_earlier_period(before_it, after_it, following != nullptr, one_year_named)) {
+    // The year before, on whatever day its period ended: fiscal years of 52 weeks end on another one.
+    --context.period->year;
+    context.period->day = 0;
+  }
   for (size_t c = 0; c < w.companies.size(); ++c) {
     const auto& [at, name] = w.companies[c];
     const std::string key = lower_ascii(name);
@@ -116,6 +162,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   const bool after = context.direction == 0;
   for (const Directed& d : w.directions)
     if (after && d.begin >= n.end && d.begin <= n.end + 2) context.direction = d.direction;
+  if (against != 0) context.direction = against;
   context.change_cue = context.direction != 0;
   // "rose from $10 million": the direction is that of the other amount.
   const bool start = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
