@@ -72,16 +72,12 @@ Result<bool> KeywordReader::type_and_values(Subschema& out, const std::string& k
     out.types = 0;
     for (const Value& entry : names) {
       const std::string type_name = entry.get_string() ? *entry.get_string() : "";
-      static constexpr std::pair<std::string_view, uint8_t> kNames[] = {
-          {"null", kNull},     {"boolean", kBoolean}, {"integer", kInteger}, {"number", kNumber},
-          {"string", kString}, {"array", kArray},     {"object", kObject}};
-      const auto* found = std::find_if(std::begin(kNames), std::end(kNames),
-                                       [&](const auto& known) { return known.first == type_name; });
-      if (found == std::end(kNames)) {
+      const uint8_t bits = type_named(type_name);
+      if (bits == 0) {
         return fail(load_malformed(
             at, "type is one of null, boolean, integer, number, string, array, object", entry));
       }
-      out.types |= found->second;
+      out.types |= bits;
     }
     return true;
   }

@@ -1,5 +1,5 @@
-// Program: the intermediate form of a schema, the one thing that the validator, containment,
-// examples and masks read.
+// Program: the intermediate form of a schema that the validator and containment read. Masks and
+// examples still read the normal form of strict schemas (schema_ir.h).
 //
 // A flat table of nodes, one for each schema object, whatever the dialect it was written in: names
 // of keywords are those of 2020-12 (draft-04's boolean exclusiveMinimum becomes a bound, `items` of
@@ -46,6 +46,8 @@ enum TypeBits : uint8_t {
   kAllTypes = 127,
 };
 uint8_t type_bit(const Value& value);
+// The bits of a name that `type` may have; 0 for any other name.
+uint8_t type_named(std::string_view name);
 
 // A `pattern`, or the automaton of a format.
 struct Pattern {

@@ -121,6 +121,16 @@ uint8_t type_bit(const Value& value) {
   return 0;
 }
 
+uint8_t type_named(std::string_view name) {
+  static constexpr std::pair<std::string_view, uint8_t> kNames[] = {
+      {"null", kNull},     {"boolean", kBoolean}, {"integer", kInteger}, {"number", kNumber},
+      {"string", kString}, {"array", kArray},     {"object", kObject}};
+  for (const auto& [known, bits] : kNames) {
+    if (known == name) return bits;
+  }
+  return 0;
+}
+
 bool admits(const Simple& simple, uint8_t type_bits) {
   if (!(simple.types & type_bits)) return false;
   if (!simple.values) return true;

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "contract/regex.h"
+#include "contract/uri.h"
 
 namespace consort::contract {
 namespace {
@@ -100,29 +101,6 @@ std::string suggestion(std::string_view keyword) {
   }
   return best.empty() ? "remove it, or express it with the keywords of docs/formats/contract.md"
                       : "did you mean '" + std::string(best) + "'?";
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      result += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    for (size_t k = 1; k <= 2; ++k) {
-      const char c = i + k < text.size() ? text[i + k] : '?';
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (digit < 0) return std::nullopt;
-      value = value * 16 + static_cast<unsigned>(digit);
-    }
-    result += static_cast<char>(value);
-    i += 2;
-  }
-  return result;
 }
 
 class Reader {
@@ -248,16 +226,12 @@ class Reader {
     raw.types = 0;
     for (const Value& entry : names) {
       const std::string type_name = entry.get_string() ? *entry.get_string() : "";
-      static constexpr std::pair<std::string_view, uint8_t> kNames[] = {
-          {"null", kNull},     {"boolean", kBoolean}, {"integer", kInteger}, {"number", kNumber},
-          {"string", kString}, {"array", kArray},     {"object", kObject}};
-      const auto* found = std::find_if(std::begin(kNames), std::end(kNames),
-                                       [&](const auto& known) { return known.first == type_name; });
-      if (found == std::end(kNames)) {
+      const uint8_t bits = type_named(type_name);
+      if (bits == 0) {
         return fail(malformed(
             at, "type is one of null, boolean, integer, number, string, array, object", entry));
       }
-      raw.types |= found->second;
+      raw.types |= bits;
       raw.types_text += (raw.types_text.empty() ? "" : " or ") + type_name;
     }
     if (names.empty()) return fail(malformed(at, "type names no type", argument));

@@ -93,13 +93,13 @@ bool ends_with_any(std::string_view text, std::initializer_list<std::string_view
 // Is the figure that of the period before the one named: "down from $11.2 billion the year before", "rose from $772
 // million to $1,164 million in fiscal 2023"? `after` is what follows it up to the next figure of its unit; `dated`
 // tells whether a period of its own follows it.
-bool is_of_earlier_period(std::string_view before, std::string_view after, bool dated, bool one_year_named) {
+bool is_of_earlier_period(std::string_view before, std::string_view after, bool dated, bool one_period_named) {
   if (dated) return false;
   const std::string_view near = after.substr(0, 40);
   const bool compares = near.find("than") != std::string_view::npos || near.find("over") != std::string_view::npos || near.find("from") != std::string_view::npos;
   for (const std::string_view phrase : {"the year before", "a year before", "a year earlier", "the previous year", "the prior year", "the prior-year", "the year-earlier"})
     if (!compares && near.find(phrase) != std::string_view::npos) return true;
-  return one_year_named && ends_with_any(before, {"from ", "versus ", "compared with ", "compared to "});
+  return one_period_named && ends_with_any(before, {"from ", "versus ", "compared with ", "compared to "});
 }
 
 // "15.1% less than in 2021", "1.8% above 2021": the direction of a change against an earlier period; 0 for anything else.
@@ -137,7 +137,9 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   const bool percentage = n.unit == NumeralUnit::percent || n.unit == NumeralUnit::points;
   const int against = percentage ? change_against_period(after_it, following, n.end) : 0;
   if (against != 0 && last != nullptr) context.period = last->period;
-  if (context.period && context.period->year != 0 && is_of_earlier_period(before_it, after_it, following != nullptr, one_year_named)) {
+  // "raised its dividend from $0.79 to $0.90 in April 2022": a month says when, not for which period.
+  const bool is_event = context.period && context.period->month != 0 && context.period->day == 0;
+  if (context.period && context.period->year != 0 && is_of_earlier_period(before_it, after_it, following != nullptr, one_year_named && !is_event)) {
     // The year before, on whatever day its period ended: fiscal years of 52 weeks end on another one.
     --context.period->year;
     context.period->day = 0;

@@ -69,6 +69,22 @@ TEST(CheckClaims, AcceptsWhatFollowsFromPrintedFigures) {
               IsEmpty());
 }
 
+TEST(CheckClaims, ReadsFiguresOfThePeriodBefore) {
+  EXPECT_THAT(kinds("Walmart's total revenues rose from $572.8 billion to $611.3 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues were $611.3 billion in fiscal 2023, compared with $572.8 billion the year before.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues were $572.8 billion in fiscal 2022, compared with $611.3 billion the year before.", {kWalmartRevenue}),
+              ElementsAre("date"));
+  EXPECT_THAT(kinds("Walmart's total revenues were $611.3 billion in fiscal 2023, compared with $559.2 billion the year before.", {kWalmartRevenue}),
+              ElementsAre("date"));
+}
+
+TEST(CheckClaims, ReadsAChangeAgainstAPeriod) {
+  EXPECT_THAT(kinds("Walmart's total revenues were $611.3 billion in fiscal 2023, 6.7% more than in fiscal 2022.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income was $20.4 billion in fiscal 2023, 21.3% less than in fiscal 2022.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues were $611.3 billion in fiscal 2023, 6.7% less than in fiscal 2022.", {kWalmartRevenue}), ElementsAre("sign"));
+  EXPECT_THAT(kinds("Walmart's total revenues were $611.3 billion in fiscal 2023, 7.6% more than in fiscal 2022.", {kWalmartRevenue}), ElementsAre("number"));
+}
+
 TEST(CheckClaims, NamesAWrongNumber) {
   EXPECT_THAT(kinds("Walmart's total revenues reached $613.1 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
   EXPECT_THAT(kinds("Walmart's total revenues rose 7.6% in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
