@@ -1,0 +1,215 @@
+// Every family and kind of rotary scaling on small random-weight models that public tools converted
+// (tools/golden/make_decoders.py), against transformers; and what is refused, by name.
+#include <algorithm>
+#include <cmath>
+
+#include "model/decoder.h"
+#include "model/decoder_test_support.h"
+#include "model/forward_test_support.h"
+#include "model/gguf_writer.h"
+#include "model/test_fixtures.h"
+#include "model/tokenizer.h"
+
+namespace consort::model {
+namespace {
+
+std::unique_ptr<const GgufFile> open_case(const std::string& name) {
+  auto file = GgufFile::open(kGolden / "decoders" / (name + ".gguf"));
+  EXPECT_TRUE(file) << file.error().to_string();
+  return file ? std::move(*file) : nullptr;
+}
+
+double cross_entropy(const float* logits, int n, int32_t token) {
+  double peak = logits[0], sum = 0;
+  for (int i = 1; i < n; ++i) peak = std::max<double>(peak, logits[i]);
+  for (int i = 0; i < n; ++i) sum += std::exp(logits[i] - peak);
+  return peak + std::log(sum) - logits[token];
+}
+
+TEST(DecoderFamily, LogitsEqualThoseOfTransformersInEveryFamily) {
+  const contract::Value golden = golden_json("decoders/decoders.json.gz");
+  const contract::Array& cases = golden.find("cases")->as_array();
+  ASSERT_EQ(cases.size(), 9u);
+  int same_in_all = 0, positions_in_all = 0;
+  for (const contract::Value& example : cases) {
+    const std::string& name = example.find("name")->as_string();
+    const auto file = open_case(name);
+    ASSERT_TRUE(file);
+    const auto decoder = Decoder::load(*file, 2);
+    ASSERT_TRUE(decoder) << decoder.error().to_string();
+    const int n_vocab = (*decoder)->config().n_vocab;
+    for (const tensor::Isa isa : tensor::supported_isas()) {
+      int same = 0, positions = 0;
+      double wanted_nll = 0, nll = 0, largest = 0;
+      for (const contract::Value& prompt : example.find("prompts")->as_array()) {
+        const std::vector<int32_t> ids = golden_ids(*prompt.find("ids"));
+        const std::vector<int32_t> top = golden_ids(*prompt.find("top"));
+        const std::vector<float> nlls = golden_floats(*prompt.find("nll"));
+        const std::vector<float> last = golden_floats(*prompt.find("last"));
+        const std::vector<float> logits = run(**decoder, nullptr, isa, ids);
+        for (size_t i = 0; i < ids.size(); ++i) {
+          const float* row = logits.data() + i * static_cast<size_t>(n_vocab);
+          same += std::max_element(row, row + n_vocab) - row == top[i] ? 1 : 0;
+          ++positions;
+          if (i + 1 == ids.size()) {
+            for (int t = 0; t < n_vocab; ++t)
+              largest = std::max<double>(largest, std::fabs(row[t] - last[static_cast<size_t>(t)]));
+            break;
+          }
+          nll += cross_entropy(row, n_vocab, ids[i + 1]);
+          wanted_nll += nlls[i];
+        }
+      }
+      std::printf("%s %s: top-1 %d of %d, cross-entropy off by %.5f %%, largest logit off %.5f\n",
+                  name.c_str(), std::string(tensor::name(isa)).c_str(), same, positions,
+                  100 * std::fabs(nll / wanted_nll - 1), largest);
+      EXPECT_GE(same, positions * 995 / 1000) << name;
+      EXPECT_NEAR(nll / wanted_nll, 1, 0.0005) << name;
+      EXPECT_LT(largest, 0.03) << name;
+      same_in_all += same;
+      positions_in_all += positions;
+    }
+  }
+  EXPECT_GE(same_in_all, positions_in_all * 0.999);
+}
+
+// A windowed layer's rows in one tile see different stretches; the bits may not tell.
+TEST(DecoderFamily, ChunksAndCompanyChangeNoBits) {
+  for (const char* name : {"gemma3", "qwen2", "qwen3"}) {
+    const auto file = open_case(name);
+    ASSERT_TRUE(file);
+    const auto decoder = Decoder::load(*file, 2);
+    ASSERT_TRUE(decoder) << decoder.error().to_string();
+    const auto n_vocab = static_cast<size_t>((*decoder)->config().n_vocab);
+    std::vector<std::vector<int32_t>> prompts(3);
+    for (size_t p = 0; p < 3; ++p) {
+      for (size_t i = 0; i < 70 + 9 * p; ++i)
+        prompts[p].push_back(static_cast<int32_t>((i * 7919 + p * 31 + i * i) % n_vocab));
+    }
+    for (const tensor::Isa isa : tensor::supported_isas()) {
+      ThreadPool pool(2);
+      DecoderRunner runner(**decoder, pool, tensor::kernels(isa));
+      std::vector<tensor::AlignedBytes> owner;
+      std::vector<std::vector<uint8_t*>> pages;
+      for (const auto& ids : prompts)
+        pages.push_back(make_pages(**decoder, static_cast<int>(ids.size()), &owner));
+      std::vector<std::vector<float>> logits(3);
+      // All three together, in chunks of different lengths.
+      std::vector<size_t> at(3, 0);
+      for (bool more = true; more;) {
+        more = false;
+        std::vector<Segment> segments;
+        std::vector<size_t> whose;
+        for (size_t p = 0; p < 3; ++p) {
+          const size_t n = std::min(prompts[p].size() - at[p], 5 + 6 * p);
+          if (n == 0) continue;
+          segments.push_back({.tokens = std::span(prompts[p]).subspan(at[p], n),
+                              .position = static_cast<int>(at[p]),
+                              .pages = pages[p],
+                              .n_outputs = static_cast<int>(n)});
+          whose.push_back(p);
+          at[p] += n;
+          more = true;
+        }
+        if (!more) break;
+        runner.forward(segments);
+        const std::span<float> rows = runner.logits(0, runner.n_outputs());
+        size_t from = 0;
+        for (size_t s = 0; s < segments.size(); ++s) {
+          const size_t n = segments[s].tokens.size() * n_vocab;
+          logits[whose[s]].insert(logits[whose[s]].end(),
+                                  rows.begin() + static_cast<ptrdiff_t>(from),
+                                  rows.begin() + static_cast<ptrdiff_t>(from + n));
+          from += n;
+        }
+      }
+      for (size_t p = 0; p < 3; ++p)
+        EXPECT_EQ(logits[p], run(**decoder, nullptr, isa, prompts[p])) << name << p;
+    }
+  }
+}
+
+TEST(DecoderFamily, ConvertedTokenizersLoad) {
+  for (const char* name : {"gemma3", "qwen2"}) {
+    const auto file = open_case(name);
+    ASSERT_TRUE(file);
+    const auto tokenizer = load_tokenizer(*file);
+    ASSERT_TRUE(tokenizer) << tokenizer.error().to_string();
+    const auto ids = (*tokenizer)->encode("word3 101");
+    ASSERT_TRUE(ids);
+    EXPECT_EQ((*tokenizer)->decode(*ids).value(), "word3 101");
+  }
+}
+
+// Metadata of a model, with one key set otherwise.
+Error refusal(std::string_view architecture, std::string_view key = {}, std::string_view text = {},
+              float number = 0) {
+  GgufWriter w;
+  const std::string p = std::string(architecture) + ".";
+  w.set_string("general.architecture", architecture);
+  w.set_u32(p + "block_count", 2);
+  w.set_u32(p + "context_length", 256);
+  w.set_u32(p + "embedding_length", 64);
+  w.set_u32(p + "feed_forward_length", 64);
+  w.set_u32(p + "attention.head_count", 4);
+  w.set_f32(p + "attention.layer_norm_rms_epsilon", 1e-5f);
+  if (!text.empty()) {
+    w.set_string(p + std::string(key), text);
+  } else if (!key.empty()) {
+    w.set_f32(p + std::string(key), number);
+  }
+  const std::string bytes = w.finish().value();
+  const auto file = GgufFile::parse(as_bytes(bytes), "m.gguf");
+  if (!file) return file.error();
+  const auto config = read_decoder_config(**file);
+  return config ? Error() : config.error();
+}
+
+TEST(DecoderFamily, RefusesWhatItDoesNotKnowByName) {
+  for (const char* known : {"llama", "qwen2", "qwen3", "gemma3"})
+    EXPECT_EQ(refusal(known).number, 0) << refusal(known).to_string();
+  const Error mamba = refusal("mamba");
+  EXPECT_EQ(mamba.number, 3601);
+  EXPECT_EQ(mamba.value, "mamba");
+  EXPECT_EQ(mamba.place, "m.gguf:general.architecture");
+  const Error longrope = refusal("llama", "rope.scaling.type", "longrope");
+  EXPECT_EQ(longrope.number, 3601);
+  EXPECT_EQ(longrope.value, "longrope");
+  for (const char* key :
+       {"rope.scaling.yarn_log_multiplier", "attn_logit_softcapping", "final_logit_softcapping"}) {
+    const Error error = refusal("gemma3", key, "", 30);
+    EXPECT_EQ(error.number, 3601) << key;
+    EXPECT_EQ(error.place, "m.gguf:gemma3." + std::string(key));
+    EXPECT_EQ(refusal("gemma3", key, "", 0).number, 0) << key;
+  }
+  EXPECT_EQ(refusal("qwen2", "rope.scaling.factor", "", std::nanf("")).number, 3602);
+  EXPECT_EQ(refusal("llama", "rope.freq_base", "", 0).number, 3602);
+}
+
+TEST(DecoderFamily, RefusesAModelWithoutATensorOfItsFamily) {
+  // A llama file under another family's name: its biases and norms are missing.
+  const auto file = open_case("llama");
+  ASSERT_TRUE(file);
+  for (const char* other : {"qwen2", "qwen3", "gemma3"}) {
+    GgufWriter w;
+    const std::string p = std::string(other) + ".";
+    w.set_string("general.architecture", other);
+    for (const char* key :
+         {"block_count", "context_length", "embedding_length", "feed_forward_length",
+          "attention.head_count", "attention.head_count_kv", "attention.key_length"})
+      w.set_u32(p + key, file->get_u32("llama." + std::string(key)).value());
+    w.set_f32(p + "attention.layer_norm_rms_epsilon", 1e-5f);
+    for (const GgufTensor& t : file->tensors())
+      w.add_tensor(t.name, t.type, std::span(t.dims).first(t.n_dims), t.data);
+    const std::string bytes = w.finish().value();
+    const auto made = GgufFile::parse(as_bytes(bytes));
+    ASSERT_TRUE(made);
+    const auto decoder = Decoder::load(**made, 1);
+    ASSERT_FALSE(decoder) << other;
+    EXPECT_EQ(decoder.error().number, 3105) << decoder.error().to_string();
+    EXPECT_EQ(decoder.error().value.substr(0, 6), "blk.0.") << decoder.error().to_string();
+  }
+}
+
+}  // namespace
+}  // namespace consort::model
