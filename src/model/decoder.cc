@@ -65,6 +65,17 @@ class Vectors {
   std::set<std::string, std::less<>>& known_;
 };
 
+// Bound of an element of scale * B A. Activations are far from what is left to the f32 range.
+double largest_product(const LoraPair& lora) {
+  const auto peak = [](const std::vector<float>& values) {
+    float most = 0;
+    for (const float v : values) most = std::max(most, std::fabs(v));
+    return static_cast<double>(most);
+  };
+  return std::fabs(lora.scale) * peak(lora.a) * peak(lora.b) * lora.rank;
+}
+constexpr double kProductMax = 1e30;
+
 }  // namespace
 
 Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n_threads,
@@ -186,6 +197,8 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
       if (lora.n_in != wanted.n_in || lora.n_out != wanted.n_out) {
         return refuse("the adapter's tensor has another shape than the base's", at->first);
       }
+      if (largest_product(lora) > kProductMax)
+        return refuse("the adapter's numbers are so large that its products overflow", at->first);
       const bool as_f32 = decoder.layer(layer).weights[p].kind() == tensor::PackedMatrix::Kind::f32;
       auto pair = std::make_unique<tensor::LowRank>();
       CONSORT_ASSIGN(*pair, tensor::LowRank::pack(lora.a, lora.b, lora.n_out, lora.n_in, lora.rank,
@@ -202,7 +215,7 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
           found = projection_name(layer, static_cast<Projection>(p)) == name;
         }
       }
-      if (!found) return refuse("the adapter's tensor does not exist in the base", name);
+      if (!found) return refuse("the adapter's tensor belongs to no projection of the base", name);
     }
   }
   return out;
