@@ -373,6 +373,32 @@ Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_nam
   return std::move(task.vectors);
 }
 
+Result<PairScores> Engine::score_pairs(std::string_view model_name, std::string_view query,
+                                       std::span<const std::string> texts, std::stop_token stop) {
+  Task task;
+  task.kind = Task::Kind::embed;
+  task.stop_token = std::move(stop);
+  CONSORT_ASSIGN(task.model, state_->find_model(model_name));
+  const model::Encoder* encoder = task.model->encoder.get();
+  if (encoder == nullptr || encoder->config().n_labels == 0 || encoder->config().n_types < 2) {
+    return fail(make_error(ErrorCode::failed_precondition, 4113, "the model cannot score pairs")
+                    .got(model_name)
+                    .to_fix("name an encoder with a classifier, a cross-encoder"));
+  }
+  PairScores out;
+  if (texts.empty()) return out;
+  for (const std::string& text : texts) {
+    CONSORT_ASSIGN(model::TextPair pair, model::encode_pair(*task.model->tokenizer, query, text,
+                                                            encoder->config().tokens_max));
+    task.texts.push_back(std::move(pair.ids));
+    task.n_first.push_back(pair.n_first);
+    out.n_cut.push_back(pair.n_cut);
+  }
+  CONSORT_TRY(state_->submit(task));
+  out.labels = std::move(task.vectors);
+  return out;
+}
+
 Result<std::vector<int32_t>> Engine::tokenize(std::string_view model, std::string_view text) const {
   CONSORT_ASSIGN(const auto found, state_->find_model(model));
   return found->tokenizer->encode(text);

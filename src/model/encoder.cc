@@ -64,7 +64,7 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
   CONSORT_ASSIGN(c.n_head, number(json, path, "num_attention_heads", 1, 1024));
   CONSORT_ASSIGN(c.n_ff, number(json, path, "intermediate_size", 32, 1 << 18));
   CONSORT_ASSIGN(c.n_vocab, number(json, path, "vocab_size", 1, 1 << 24));
-  CONSORT_ASSIGN(c.n_positions, number(json, path, "max_position_embeddings", 2, 1 << 20));
+  CONSORT_ASSIGN(c.n_positions, number(json, path, "max_position_embeddings", 8, 1 << 20));
   if (json.find("type_vocab_size") != nullptr) {
     CONSORT_ASSIGN(c.n_types, number(json, path, "type_vocab_size", 1, 1024));
   } else {
@@ -84,7 +84,7 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
   const std::filesystem::path sentence = folder / "sentence_bert_config.json";
   if (std::filesystem::exists(sentence)) {
     CONSORT_ASSIGN(const contract::Value s, read_json(sentence));
-    CONSORT_ASSIGN(c.tokens_max, number(s, sentence, "max_seq_length", 2, c.n_positions));
+    CONSORT_ASSIGN(c.tokens_max, number(s, sentence, "max_seq_length", 8, c.n_positions));
   }
   const std::filesystem::path pooling = folder / "1_Pooling" / "config.json";
   if (std::filesystem::exists(pooling)) {
