@@ -440,18 +440,24 @@ Result<Perplexity> Engine::perplexity(std::string_view model, std::string_view a
     return fail(invalid_request("the window is out of range", std::to_string(window),
                                 "2 to the model's context"));
   }
+  // Before every window stands the begin token, where the model's file asks for one.
+  CONSORT_ASSIGN(std::vector<int32_t> ids, found->tokenizer->encode("", {.add_special = true}));
+  ids.resize(std::min<size_t>(ids.size(), 1));
+  if (!ids.empty() && ids[0] != found->tokenizer->special().bos) ids.clear();
+  const size_t n_begin = ids.size(), step = static_cast<size_t>(window) - n_begin;
   Perplexity out;
-  for (size_t first = 0; first + 1 < tokens.size(); first += static_cast<size_t>(window)) {
-    const auto part =
-        tokens.subspan(first, std::min(static_cast<size_t>(window), tokens.size() - first));
-    if (part.size() < 2) break;
+  for (size_t first = 0; first < tokens.size(); first += step) {
+    const auto part = tokens.subspan(first, std::min(step, tokens.size() - first));
+    ids.resize(n_begin);
+    ids.insert(ids.end(), part.begin(), part.end());
+    if (ids.size() < 2) break;
     CONSORT_TRY(state_->read_rows(
-        model, adapter, part, stop, [&](int position, std::span<const float> row) {
+        model, adapter, ids, stop, [&](int position, std::span<const float> row) {
           const size_t next = static_cast<size_t>(position) + 1;
-          if (next >= part.size()) return;
+          if (next >= ids.size()) return;
           out.nll.push_back(static_cast<double>(state_->kernels.log_sum_exp(
                                 row.data(), static_cast<int>(row.size()))) -
-                            static_cast<double>(row[static_cast<size_t>(part[next])]));
+                            static_cast<double>(row[static_cast<size_t>(ids[next])]));
         }));
   }
   if (out.nll.empty()) {

@@ -245,7 +245,8 @@ class Engine final {
   Result<std::vector<float>> logits(std::string_view model, std::string_view adapter,
                                     std::span<const int32_t> tokens);
   // Each token's negative log-likelihood after those before it, in windows of at most `window`
-  // tokens (0 = the model's context), each read from its start.
+  // tokens (0 = the model's context), each read from its start, with the model's begin token first
+  // where its file asks for one.
   Result<Perplexity> perplexity(std::string_view model, std::string_view adapter,
                                 std::span<const int32_t> tokens, int window = 0,
                                 std::stop_token stop = {});

@@ -55,7 +55,7 @@ class Vectors {
     if (file_.find_tensor(kName) == nullptr) return std::vector<float>();
     CONSORT_ASSIGN(std::vector<float> divisors, read(kName, c.n_rot / 2));
     for (const float d : divisors) {
-      if (!(d > 0)) return fail(impossible(file_, kName, 0));
+      if (!(d > 1e-6f && d < 1e6f)) return fail(impossible(file_, kName, 0));
     }
     return divisors;
   }

@@ -69,7 +69,7 @@ Result<void> check_options(const GgufFile& file, const std::string& p) {
 }
 
 Result<void> read_window(const GgufFile& file, const std::string& p, DecoderConfig* c) {
-  CONSORT_ASSIGN(c->window, number_or(file, p + "attention.sliding_window", 0, 0, 1u << 31));
+  CONSORT_ASSIGN(c->window, number_or(file, p + "attention.sliding_window", 0, 0, 1u << 30));
   if (c->window == 0) return {};
   c->window_period = c->family.window_period;
   if (c->window_period == 0) {
@@ -94,7 +94,11 @@ Result<void> check_sizes(const GgufFile& file, const std::string& p, const Decod
     return fail(impossible(file, p + "attention.key_length", c.head_dim));
   if (c.n_rot > c.head_dim || c.n_rot % 2 != 0)
     return fail(impossible(file, p + "rope.dimension_count", c.n_rot));
-  const auto base = [](float theta) { return theta >= 1 && theta < 1e12f; };
+  // Yarn divides by the base's logarithm.
+  const bool yarn = c.rope_scaling.kind == RopeScaling::Kind::yarn;
+  const auto base = [yarn](float theta) {
+    return (yarn ? theta > 1.001f : theta >= 1) && theta < 1e12f;
+  };
   if (!(c.norm_epsilon > 0 && c.norm_epsilon < 1) || !base(c.rope_theta) ||
       !base(c.rope_theta_local)) {
     return fail(impossible(file, p + "rope.freq_base", 0));

@@ -211,5 +211,47 @@ TEST(DecoderFamily, RefusesAModelWithoutATensorOfItsFamily) {
   }
 }
 
+// Bytes of the metadata and of tensor descriptions set at random: refused, or a model that runs.
+TEST(DecoderFamily, DamagedFilesAreRefusedOrRun) {
+  int loaded = 0, refused = 0;
+  for (const char* name : {"gemma3-linear", "qwen2-yarn", "llama-llama3"}) {
+    const auto whole = open_case(name);
+    ASSERT_TRUE(whole);
+    const std::string good(reinterpret_cast<const char*>(whole->bytes().data()),
+                           whole->bytes().size());
+    // Model keys stand before the tokenizer's, descriptions after it.
+    const size_t keys_end = good.find("tokenizer.ggml.model");
+    const size_t names = good.find("token_embd.weight") - 8;
+    ASSERT_LT(keys_end, names);
+    uint32_t seed = 1;
+    const auto dice = [&] { return seed = seed * 1664525u + 1013904223u, seed >> 8; };
+    for (int i = 0; i < 700; ++i) {
+      std::string bytes = good;
+      for (uint32_t n = 1 + dice() % 3; n > 0; --n) {
+        const size_t at = i % 2 == 0 ? 24 + dice() % (keys_end - 24) : names + dice() % 2048;
+        bytes[at] = static_cast<char>(dice());
+      }
+      const auto file = GgufFile::parse(as_bytes(bytes));
+      if (!file) {
+        ++refused;
+        continue;
+      }
+      const auto decoder = Decoder::load(**file, 1);
+      if (!decoder) {
+        EXPECT_NE(decoder.error().number, 0);
+        ++refused;
+        continue;
+      }
+      ++loaded;
+      const std::vector<float> logits =
+          run(**decoder, nullptr, tensor::supported_isas().back(), {4, 5, 6, 7, 8, 9, 10, 11});
+      EXPECT_EQ(logits.size(), 8 * static_cast<size_t>((*decoder)->config().n_vocab));
+    }
+  }
+  std::printf("%d damaged files refused, %d ran\n", refused, loaded);
+  EXPECT_GT(refused, 500);
+  EXPECT_GT(loaded, 50);
+}
+
 }  // namespace
 }  // namespace consort::model

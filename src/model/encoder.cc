@@ -60,11 +60,11 @@ Result<EncoderConfig> read_config(const std::filesystem::path& folder) {
     return fail(unsupported(path, "position_embedding_type", p));
   }
   CONSORT_ASSIGN(c.n_layer, number(json, path, "num_hidden_layers", 1, 256));
-  CONSORT_ASSIGN(c.n_embd, number(json, path, "hidden_size", 32, 1 << 16));
+  CONSORT_ASSIGN(c.n_embd, number(json, path, "hidden_size", 32, 1 << 14));
   CONSORT_ASSIGN(c.n_head, number(json, path, "num_attention_heads", 1, 1024));
   CONSORT_ASSIGN(c.n_ff, number(json, path, "intermediate_size", 32, 1 << 18));
   CONSORT_ASSIGN(c.n_vocab, number(json, path, "vocab_size", 1, 1 << 24));
-  CONSORT_ASSIGN(c.n_positions, number(json, path, "max_position_embeddings", 8, 1 << 20));
+  CONSORT_ASSIGN(c.n_positions, number(json, path, "max_position_embeddings", 8, 1 << 16));
   if (json.find("type_vocab_size") != nullptr) {
     CONSORT_ASSIGN(c.n_types, number(json, path, "type_vocab_size", 1, 1024));
   } else {

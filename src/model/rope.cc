@@ -51,6 +51,7 @@ Result<RopeScaling> read_rope_scaling(const GgufFile& file, const std::string& p
       file.has(s + "factor") ? s + "factor" : prefix + "rope.scale_linear";
   CONSORT_ASSIGN(out.factor, number_or(file, factor_key, 1, 0, 1e6));
   if (out.factor == 0) out.factor = 1;  // As llama.cpp reads it.
+  if (out.factor < 1e-3) return fail(impossible(file, factor_key, out.factor));
   for (const char* key : {"yarn_log_multiplier", "alpha"}) {
     CONSORT_ASSIGN(const double value, number_or(file, s + key, 0, -1e9, 1e9));
     if (value != 0) return fail(unsupported(file, s + key, std::to_string(value)));
