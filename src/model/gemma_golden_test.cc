@@ -28,22 +28,6 @@ class GemmaGolden : public testing::Test {
   std::unique_ptr<const GgufFile> file_;
 };
 
-std::string unbase64(std::string_view text) {
-  std::string out;
-  uint32_t bits = 0;
-  int n = 0;
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (const char c : text) {
-    const size_t value = kDigits.find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    n += 6;
-    if (n >= 8) out += static_cast<char>(bits >> (n -= 8));
-  }
-  return out;
-}
-
 TEST_F(GemmaGolden, TokenIdsAreThoseOfLlamaCpp) {
   const auto tokenizer = load_tokenizer(*file_);
   ASSERT_TRUE(tokenizer) << tokenizer.error().to_string();
