@@ -26,51 +26,92 @@ double cross_entropy(const float* logits, int n, int32_t token) {
   return peak + std::log(sum) - logits[token];
 }
 
+struct Agreement {
+  int same = 0, positions = 0;
+  double nll = 0, wanted_nll = 0, largest = 0;  // Of the last positions' logits.
+};
+
+Agreement compare(const Decoder& decoder, const DecoderAdapter* adapter, tensor::Isa isa,
+                  const contract::Value& prompts) {
+  Agreement a;
+  const int n_vocab = decoder.config().n_vocab;
+  for (const contract::Value& prompt : prompts.as_array()) {
+    const std::vector<int32_t> ids = golden_ids(*prompt.find("ids"));
+    const std::vector<int32_t> top = golden_ids(*prompt.find("top"));
+    const std::vector<float> nlls = golden_floats(*prompt.find("nll"));
+    const std::vector<float> last = golden_floats(*prompt.find("last"));
+    const std::vector<float> logits = run(decoder, adapter, isa, ids);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const float* row = logits.data() + i * static_cast<size_t>(n_vocab);
+      a.same += std::max_element(row, row + n_vocab) - row == top[i] ? 1 : 0;
+      ++a.positions;
+      if (i + 1 == ids.size()) {
+        for (int t = 0; t < n_vocab; ++t)
+          a.largest = std::max<double>(a.largest, std::fabs(row[t] - last[static_cast<size_t>(t)]));
+        break;
+      }
+      a.nll += cross_entropy(row, n_vocab, ids[i + 1]);
+      a.wanted_nll += nlls[i];
+    }
+  }
+  return a;
+}
+
+void expect_equal(const Agreement& a, const std::string& name) {
+  std::printf("%s: top-1 %d of %d, cross-entropy off by %.5f %%, largest logit off %.5f\n",
+              name.c_str(), a.same, a.positions, 100 * std::fabs(a.nll / a.wanted_nll - 1),
+              a.largest);
+  EXPECT_GE(a.same, a.positions * 995 / 1000) << name;
+  EXPECT_NEAR(a.nll / a.wanted_nll, 1, 0.0005) << name;
+  EXPECT_LT(a.largest, 0.03) << name;
+}
+
 TEST(DecoderFamily, LogitsEqualThoseOfTransformersInEveryFamily) {
   const contract::Value golden = golden_json("decoders/decoders.json.gz");
   const contract::Array& cases = golden.find("cases")->as_array();
   ASSERT_EQ(cases.size(), 9u);
-  int same_in_all = 0, positions_in_all = 0;
+  int same = 0, positions = 0;
   for (const contract::Value& example : cases) {
     const std::string& name = example.find("name")->as_string();
     const auto file = open_case(name);
     ASSERT_TRUE(file);
     const auto decoder = Decoder::load(*file, 2);
     ASSERT_TRUE(decoder) << decoder.error().to_string();
-    const int n_vocab = (*decoder)->config().n_vocab;
     for (const tensor::Isa isa : tensor::supported_isas()) {
-      int same = 0, positions = 0;
-      double wanted_nll = 0, nll = 0, largest = 0;
-      for (const contract::Value& prompt : example.find("prompts")->as_array()) {
-        const std::vector<int32_t> ids = golden_ids(*prompt.find("ids"));
-        const std::vector<int32_t> top = golden_ids(*prompt.find("top"));
-        const std::vector<float> nlls = golden_floats(*prompt.find("nll"));
-        const std::vector<float> last = golden_floats(*prompt.find("last"));
-        const std::vector<float> logits = run(**decoder, nullptr, isa, ids);
-        for (size_t i = 0; i < ids.size(); ++i) {
-          const float* row = logits.data() + i * static_cast<size_t>(n_vocab);
-          same += std::max_element(row, row + n_vocab) - row == top[i] ? 1 : 0;
-          ++positions;
-          if (i + 1 == ids.size()) {
-            for (int t = 0; t < n_vocab; ++t)
-              largest = std::max<double>(largest, std::fabs(row[t] - last[static_cast<size_t>(t)]));
-            break;
-          }
-          nll += cross_entropy(row, n_vocab, ids[i + 1]);
-          wanted_nll += nlls[i];
-        }
-      }
-      std::printf("%s %s: top-1 %d of %d, cross-entropy off by %.5f %%, largest logit off %.5f\n",
-                  name.c_str(), std::string(tensor::name(isa)).c_str(), same, positions,
-                  100 * std::fabs(nll / wanted_nll - 1), largest);
-      EXPECT_GE(same, positions * 995 / 1000) << name;
-      EXPECT_NEAR(nll / wanted_nll, 1, 0.0005) << name;
-      EXPECT_LT(largest, 0.03) << name;
-      same_in_all += same;
-      positions_in_all += positions;
+      const Agreement a = compare(**decoder, nullptr, isa, *example.find("prompts"));
+      expect_equal(a, name + " " + std::string(tensor::name(isa)));
+      same += a.same;
+      positions += a.positions;
     }
   }
-  EXPECT_GE(same_in_all, positions_in_all * 0.999);
+  EXPECT_GE(same, positions * 0.999);
+}
+
+TEST(DecoderFamily, AdaptersActAsInPeftInEveryFamily) {
+  const contract::Value golden = golden_json("decoders/decoders.json.gz");
+  int adapted = 0;
+  for (const contract::Value& example : golden.find("cases")->as_array()) {
+    if (example.find("adapted") == nullptr) continue;
+    const std::string& name = example.find("name")->as_string();
+    const auto file = open_case(name);
+    ASSERT_TRUE(file);
+    const auto decoder = Decoder::load(*file, 2);
+    ASSERT_TRUE(decoder) << decoder.error().to_string();
+    const DecoderConfig& c = (*decoder)->config();
+    const auto read = load_adapter_file(
+        kGolden / "decoders" / (name + ".lora"),
+        PeftBase{.architecture = c.architecture, .n_head = c.n_head, .n_head_kv = c.n_head_kv});
+    ASSERT_TRUE(read) << read.error().to_string();
+    const auto adapter = DecoderAdapter::bind(**decoder, *read);
+    ASSERT_TRUE(adapter) << adapter.error().to_string();
+    const tensor::Isa isa = tensor::supported_isas().back();
+    expect_equal(compare(**decoder, adapter->get(), isa, *example.find("adapted")),
+                 name + " with an adapter");
+    // The adapter is felt: without it the same prompts are far off.
+    EXPECT_GT(compare(**decoder, nullptr, isa, *example.find("adapted")).largest, 0.5) << name;
+    ++adapted;
+  }
+  EXPECT_EQ(adapted, 4);
 }
 
 // A windowed layer's rows in one tile see different stretches; the bits may not tell.

@@ -11,14 +11,14 @@ is replaced is the recognition of a pre-tokenizer by the hash of its output, whi
 
 Outputs (tests/golden/decoders):
   NAME.gguf            the converted model, at most 200 kB
+  NAME.lora/           a PEFT adapter of random weights on all seven projections, r 4, alpha 8, of one model a family
   decoders.json.gz     {"cases": [{"name", "prompts": [{"ids", "top" [per position], "nll" [of ids[i + 1] after i],
-                       "last" [logits of the last position]}]}]}
+                       "last" [logits of the last position]}], "adapted": as prompts, two, with NAME.lora}]}
 """
 
 import argparse
 import json
 import logging
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -126,9 +126,33 @@ def convert(llama_cpp, folder, target):
     logging.disable(logging.INFO)
 
 
-def answers(model, rng):
+ADAPTED = ("llama", "qwen2", "qwen3", "gemma3")
+
+
+def adapt(model, folder, seed):
+    """The model under a PEFT adapter of f16-representable weights, which is saved to `folder`."""
+    import peft
+    projections = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    adapted = peft.get_peft_model(model, peft.LoraConfig(
+        r=4, lora_alpha=8, target_modules=projections, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM")).eval()
+    rng = np.random.default_rng(seed)
+    for name, p in sorted(adapted.named_parameters()):
+        if "lora_" in name:
+            values = rng.standard_normal(p.shape) / np.sqrt(p.shape[-1]) * (0.5 if "lora_B" in name else 1.0)
+            with torch.no_grad():
+                p.copy_(torch.from_numpy(values.astype(np.float16).astype(np.float32)))
+    adapted.save_pretrained(folder)
+    (folder / "README.md").unlink()
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "random"
+    config["target_modules"] = sorted(config["target_modules"])
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    return adapted
+
+
+def answers(model, rng, n_prompts=N_PROMPTS):
     prompts = []
-    for _ in range(N_PROMPTS):
+    for _ in range(n_prompts):
         ids = rng.integers(4, VOCAB, N_TOKENS).tolist()
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0].double()
@@ -157,11 +181,14 @@ def main():
             convert(args.llama_cpp, folder, OUT / f"{name}.gguf")
         size = (OUT / f"{name}.gguf").stat().st_size
         assert size < 200_000, (name, size)
-        out.append({"name": name, "prompts": answers(model, np.random.default_rng(SEED + 100 + i))})
+        rng = np.random.default_rng(SEED + 100 + i)
+        out.append({"name": name, "prompts": answers(model, rng)})
+        if name in ADAPTED:
+            out[-1]["adapted"] = answers(adapt(model, OUT / f"{name}.lora", SEED + 200 + i), rng, 2)
         print(name, size, "bytes")
     common.save_bytes("decoders/decoders.json.gz", json.dumps({
         "about": "transformers f32 logits of random-weight models converted by llama.cpp's converter",
-        "versions": common.versions("torch", "transformers", "gguf", "numpy", "sentencepiece"), "cases": out}).encode())
+        "versions": common.versions("torch", "transformers", "peft", "gguf", "numpy", "sentencepiece"), "cases": out}).encode())
 
 
 if __name__ == "__main__":
