@@ -14,7 +14,7 @@ namespace {
 // Of a claim without figures: less than this share of its words in the passage is no support.
 constexpr double kOverlapWordsMin = 0.55;
 // Of a claim with figures: less than this share of its words on the page means another subject.
-constexpr double kOverlapFiguresMin = 0.3;
+constexpr double kOverlapFiguresMin = 0.25;
 
 struct Work {
   const CheckedClaim& claim;
@@ -126,6 +126,14 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     }
   if (const PeriodMention* own = period_of(w.claim.text, periods, n.begin, n.end, next)) context.period = own->period;
   if (!context.period && !periods.empty()) context.period = periods.front().period;
+  // "from $1.6 billion to $3.0 billion between January 31, 2022 and January 31, 2023"
+  for (size_t k = 0; k + 1 < periods.size(); ++k) {
+    const std::string_view joint = std::string_view(lowered).substr(periods[k].end, periods[k + 1].begin - periods[k].end);
+    const bool spans = joint == " and " && periods[k].begin >= 8 && lowered.compare(periods[k].begin - 8, 8, "between ") == 0;
+    const bool starts = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
+    if (spans && n.begin < periods[k].begin) context.period = starts ? periods[k].period : periods[k + 1].period;
+    if (spans && context.period->year == 0) context.period->year = periods[k + 1].period.year;
+  }
   const std::string_view before_it = std::string_view(lowered).substr(0, n.begin), after_it = std::string_view(lowered).substr(n.end, next - n.end);
   const PeriodMention *last = nullptr, *following = nullptr;
   bool one_year_named = true;
@@ -175,6 +183,8 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
                            says("decrease of") || says("added") || says("by a margin") || says("fewer") || says("trail") || says("apart");
   if (says("exceed") || says("surpass") || says("above") || says("higher than") || says("more than that")) context.direction = context.direction == 0 ? 1 : context.direction;
   context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly");
+  // "positive free cash flow of ..."
+  if (const size_t at = lowered.rfind("positive ", n.begin); at != std::string::npos && at + 40 >= n.begin) context.profit = 1;
   // "profit"/"loss" said of the amount: the nearest one before it.
   for (const auto& [word, sign] : {std::pair<std::string_view, int>{"loss", -1}, {"profit", 1}, {"net income", 1}, {"net earnings", 1}}) {
     const size_t at = lowered.rfind(word, n.begin);
@@ -235,8 +245,10 @@ void check_numerals(Work* w) {
     ++w->out.n_dates;
     if (dated[k] || said.year == 0) continue;
     bool printed = false;
+    const bool compared = is_comparison(w->claim.text, w->mentions.periods[k]);
     for (const Evidence& e : w->evidence) {
       if (!e.quote_found) continue;
+      for (const Printed& p : e.figures) printed = printed || (compared && p.period.year != 0 && period_agrees(said, p, e));
       Printed none;
       none.citation = 0;
       printed = printed || period_agrees(said, none, e);
@@ -248,6 +260,48 @@ void check_numerals(Work* w) {
                                    w->claim.text.substr(w->mentions.periods[k].begin, w->mentions.periods[k].end - w->mentions.periods[k].begin)),
                "name the period that the passage states");
   }
+}
+
+// "generally settle within four weeks" where the passage says "four days".
+void check_durations(Work* w) {
+  static constexpr std::string_view kUnits[] = {"day", "week", "month", "year"};
+  std::string passage;
+  for (const Evidence& e : w->evidence)
+    if (e.quote_found) passage += " " + lower_ascii(e.context);
+  const std::string text = lower_ascii(w->claim.text);
+  auto unit_after = [&](const std::string& all, size_t at) -> std::string_view {
+    while (at < all.size() && (all[at] == ' ' || all[at] == '-')) ++at;
+    for (const std::string_view unit : kUnits)
+      if (all.compare(at, unit.size(), unit) == 0) return unit;
+    return {};
+  };
+  for (const Numeral& n : w->mentions.numerals) {
+    const std::string_view said = n.unit == NumeralUnit::plain && n.scale == 0 ? unit_after(text, n.end) : std::string_view();
+    if (said.empty()) continue;
+    bool same = false;
+    std::string_view other;
+    for (const Numeral& m : find_mentions(passage).numerals) {
+      if (!(m.value == n.value)) continue;
+      const std::string_view printed = unit_after(passage, m.end);
+      same = same || printed == said;
+      if (!printed.empty()) other = printed;
+    }
+    if (!same && !other.empty())
+      w->issue("unit", fmt::format("the passage says {} {}s", n.printed, other), "use the unit of the source");
+  }
+}
+
+// "hedging gains of $65 million" where the quote has losses, and the reverse.
+void check_gains_and_losses(Work* w) {
+  const auto says = [](const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; };
+  const std::string text = lower_ascii(w->claim.text);
+  std::string quotes;
+  for (const Citation& c : w->claim.cites) quotes += " " + lower_ascii(c.quote);
+  const bool gain = says(text, " gains ") || says(text, " gain ") || says(text, " gain of") || says(text, "gains of"), loss = says(text, "loss");
+  const bool quoted_gain = says(quotes, "gain"), quoted_loss = says(quotes, "loss");
+  const bool reversed = (gain && !loss && quoted_loss && !quoted_gain) || (loss && !gain && quoted_gain && !quoted_loss);
+  const bool told = std::any_of(w->out.issues.begin(), w->out.issues.end(), [](const ClaimIssue& i) { return i.kind == "sign"; });
+  if (reversed && !told) w->issue("sign", "the claim calls a gain what the quote calls a loss, or the reverse", "use the word of the source");
 }
 
 void check_directions_without_numbers(Work* w) {
@@ -311,6 +365,8 @@ Result<ClaimCheck> check_claim(const CheckedClaim& claim, const std::vector<std:
   find_companies(&w, {names.begin(), names.end()});
   check_names(&w);
   check_numerals(&w);
+  check_durations(&w);
+  check_gains_and_losses(&w);
   check_directions_without_numbers(&w);
   check_support(&w);
   return std::move(w.out);

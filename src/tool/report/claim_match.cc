@@ -15,6 +15,15 @@ Rational minus(const Rational& a, const Rational& b) { return a.minus(b).value_o
 bool close(const Numeral& said, const Rational& found) {
   const Rational a = said.value.magnitude(), b = found.magnitude();
   const Rational gap = minus(a, b).magnitude();
+  if (said.approximation == Approximation::about && !said.from_word) {
+    // "about 8,200": the zeros at the end are not meant.
+    Rational step = said.half_step;
+    const size_t last = said.printed.find_last_of("0123456789");
+    const bool whole = said.printed.find('.') == std::string::npos;
+    for (size_t i = last; whole && i != std::string::npos && i > 0 && (said.printed[i] == '0' || said.printed[i] == ','); --i)
+      if (said.printed[i] == '0') step = *step.times(Rational(10));
+    if (!(step < gap) && step < a) return true;
+  }
   if (!(said.half_step < gap)) return true;
   const Rational five_percent = *b.over(Rational(20));
   if (said.approximation == Approximation::above) return !(b < a) && !(five_percent < gap);
@@ -54,6 +63,26 @@ bool period_fits(const NumeralContext& context, const Printed& p, const std::vec
   return !context.period || period_agrees(*context.period, p, e);
 }
 
+// Does the row itself show that the figure is of another period than the one said? Its column is headed by another
+// one, and either a neighbouring column is that of the period said, or the page nowhere names its year, or one is a
+// year and the other a part of one. Without such a sign a header that was misread would condemn a true claim.
+bool contradicts_period(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
+  constexpr int kProse = 1000;
+  const Evidence& e = evidence_of(p, all);
+  if (!e.is_row || p.group == kProse || p.period.year == 0) return true;
+  const auto own = context.by_company.find(lower_ascii(e.document.company));
+  const std::optional<Period> said = context.by_company.size() > 1 && own != context.by_company.end() ? std::optional<Period>(own->second) : context.period;
+  if (!said) return false;
+  const auto part = [](Span s) { return s == Span::quarter || s == Span::half || s == Span::nine_months || s == Span::weeks; };
+  if ((part(said->span) && p.period.span == Span::year) || (said->span == Span::year && part(p.period.span))) return true;
+  // Two full dates that differ are two dates; a label's own date is no header that may have been misread.
+  if (said->month != 0 && said->day != 0 && p.period.month != 0 && p.period.year != 0) return true;
+  for (const Printed* q : figures)
+    if (q->citation == p.citation && q->group == p.group && q->column != p.column && q->period.year != 0 && !(q->period == p.period) && period_fits(context, *q, all))
+      return true;
+  return said->year != 0 && e.page.find(std::to_string(said->year)) == std::string::npos;
+}
+
 // Is `a` the period before `b` in one row, or in two records of one series?
 bool precedes(const Printed& a, const Printed& b) {
   const bool one_series = a.citation != b.citation && !a.series.empty() && a.series == b.series && a.column == b.column;
@@ -61,7 +90,8 @@ bool precedes(const Printed& a, const Printed& b) {
   if (a.period.year != 0 && b.period.year != 0) {
     if (a.period.span != b.period.span && a.period.span != Span::unknown && b.period.span != Span::unknown) return false;
     if (a.period.count != b.period.count) return false;
-    return a.period.year == b.period.year - 1;
+    const bool within = a.period.span == Span::instant && b.period.span == Span::instant && a.period.year == b.period.year && a.period.month < b.period.month;
+    return within || a.period.year == b.period.year - 1;
   }
   return std::abs(a.column - b.column) <= 2;
 }
@@ -86,6 +116,9 @@ int sign_of_order(const NumeralContext& context, const Evidence& a, const Eviden
 bool is_outflow(const Printed& a, const Printed& b, const std::vector<Evidence>& all) {
   if (a.value.sign() >= 0 || b.value.sign() >= 0) return false;
   const std::string label = lower_ascii(evidence_of(a, all).label);
+  // A row of losses alone: they grew when the amount in brackets did.
+  const auto says = [&](std::string_view word) { return label.find(word) != std::string::npos; };
+  if (says("loss") && !says("(loss") && !says("income") && !says("profit") && !says("earnings") && !says("/loss")) return true;
   for (const std::string_view word : {"income", "loss", "earnings", "profit", "result", "net cash", "change", "deficit", "effect", "decrease", "increase", "margin"})
     if (label.find(word) != std::string::npos) return false;
   return !label.empty();
@@ -109,7 +142,7 @@ void match_printed(const Numeral& said, const NumeralContext& context, const std
       best->offer(MatchKind::unit, how, {p});
       continue;
     }
-    if (!period_fits(context, *p, evidence)) {
+    if (!period_fits(context, *p, evidence) && contradicts_period(context, *p, figures, evidence)) {
       best->offer(MatchKind::period, how, {p});
       continue;
     }
@@ -165,7 +198,8 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
   }
   if (said.unit == NumeralUnit::times && plain && !b.value.is_zero()) {
     const Rational ratio = a.value.over(b.value).value_or(Rational());
-    judge("ratio", ratio, period_fits(context, a, evidence) && period_fits(context, b, evidence), sign_of_order(context, ea, eb) >= 0);
+    const bool over_time = one_row && precedes(b, a) && (period_fits(context, a, evidence) || period_fits(context, b, evidence));
+    judge("ratio", ratio, over_time || (period_fits(context, a, evidence) && period_fits(context, b, evidence)), sign_of_order(context, ea, eb) >= 0);
   }
   const bool like = same_kind(a, b) && (unit_agrees(said, a) || (said.unit == NumeralUnit::points && a.unit == NumeralUnit::percent));
   // A term below the digits shown would make any figure a difference of itself.

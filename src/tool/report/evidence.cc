@@ -8,12 +8,27 @@ namespace consort::tool {
 namespace {
 
 constexpr int kPagesMax = 2000;
+// Bytes of prose over which a direction word speaks of a figure.
+constexpr size_t kDirectionReach = 160;
 
 bool joins_list(std::string_view between) {
   for (const char c : between)
     if (c != ' ' && c != ',' && !(c >= 'a' && c <= 'z')) return false;
   const std::string t = normalise_text(between);
   return t == "," || t == "and" || t == ", and" || t == "&" || t.empty() || t == "or" || t == ", fiscal" || t == "and fiscal" || t == ", and fiscal";
+}
+
+// A sentence that begins with a figure looks like a row: "126 of the 177 leases are land-only".
+bool reads_on(std::string_view quote) {
+  size_t words = 0, longest = 0;
+  for (size_t i = 0; i < quote.size(); ++i) {
+    const bool letter = (quote[i] >= 'a' && quote[i] <= 'z') || (quote[i] >= 'A' && quote[i] <= 'Z');
+    const bool digit = quote[i] >= '0' && quote[i] <= '9';
+    if (digit) words = 0;
+    const bool starts = letter && (i == 0 || quote[i - 1] == ' ');
+    if (starts) longest = std::max(longest, ++words);
+  }
+  return longest >= 4 && quote.find_first_of("0123456789") < quote.find_last_of("abcdefghijklmnopqrstuvwxyz") && words >= 4;
 }
 
 // Runs of neighbouring mentions: [first, last] indices.
@@ -100,7 +115,7 @@ std::vector<Printed> figures_of_prose(std::string_view text) {
     p.printed = n.printed;
     p.column = static_cast<int>(i);
     for (const Directed& d : directions)
-      if (d.begin < n.begin) p.direction = d.direction;
+      if (d.begin < n.begin && n.begin - d.begin < kDirectionReach) p.direction = d.direction;
     // "..., an increase of": the word may follow ("7% higher", "7% decrease").
     for (const Directed& d : directions)
       if (d.begin >= n.end && d.begin <= n.end + 2 && (i + 1 >= mentions.numerals.size() || d.begin < mentions.numerals[i + 1].begin)) {
@@ -112,6 +127,13 @@ std::vector<Printed> figures_of_prose(std::string_view text) {
       if (i < first || i > last || last == first) continue;
       for (const auto& [pf, pl] : period_runs)
         if (pl - pf == last - first) best = &mentions.periods[pf + (i - first)];
+    }
+    // "... compared to 2021 capital expenditures of $905 million": what follows a comparison belongs to it.
+    for (const PeriodMention& m : mentions.periods) {
+      if (best != nullptr || m.end > n.begin || n.begin - m.end > 50 || !is_comparison(text, m)) continue;
+      const std::string_view between = text.substr(m.end, n.begin - m.end);
+      const bool other_figure = i > 0 && mentions.numerals[i - 1].begin >= m.end;
+      if (!other_figure && between.find(',') == std::string_view::npos && between.find(" to ") == std::string_view::npos) best = &m;
     }
     if (best == nullptr) best = period_of(text, mentions.periods, n.begin, n.end, text.size());
     if (best != nullptr) p.period = best->period;
@@ -205,7 +227,7 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
         p.value = *cell.number.value.times(*Rational(10).power(scale));
         p.unit = cell.number.unit;
         p.unit_open = cell.number.unit == NumeralUnit::plain;
-        p.percent_open = p.unit_open && row->percent_column && scale == cell.scales.front();
+        p.percent_open = p.unit_open && (row->percent_column || cell.percent_open) && scale == cell.scales.front();
         if (p.percent_open) p.value = *cell.number.value.times(*Rational(10).power(scale));
         p.period = cell.period;
         p.citation = index;
@@ -231,10 +253,20 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
   const std::string sentence = layout.sentence(*place, citation.quote);
   if (!out.is_row) out.context = sentence;
   out.context += " " + normalise_text(citation.quote);
-  if (!out.is_row || !all_rows) {
+  if (!out.is_row || !all_rows || reads_on(citation.quote)) {
+    // "decreased expenses by approximately $148": text of documents that state their scale once, at the front.
+    const int scale = citation.page ? document_scale(citation.doc) : -1;
     for (Printed& p : figures_of_prose(sentence)) {
       p.citation = index;
       p.group = 1000;
+      const size_t point = p.printed.find('.');
+      const bool cents = point != std::string::npos && p.printed.size() >= point + 3;
+      if (scale > 0 && p.unit == NumeralUnit::currency && p.scale == 0 && !cents) {
+        Printed scaled = p;
+        scaled.value = *p.value.times(*Rational(10).power(scale));
+        scaled.scale = scale;
+        out.figures.push_back(std::move(scaled));
+      }
       out.figures.push_back(std::move(p));
     }
   }

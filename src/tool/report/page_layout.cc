@@ -39,6 +39,9 @@ bool header_words(std::string_view text, Period* p) {
     if (m.period.count != 0 && m.period.span == Span::weeks) p->count = m.period.count;
   }
   auto span = [&](Span s) { p->span = s, any = true; };
+  static constexpr std::string_view kQuarters[] = {"first quarter", "second quarter", "third quarter", "fourth quarter"};
+  for (int q = 0; q < 4; ++q)
+    if (has(t, kQuarters[q])) p->count = q + 1;
   if (has(t, "three months") || has(t, "quarter")) span(Span::quarter);
   else if (has(t, "six months")) span(Span::half);
   else if (has(t, "nine months")) span(Span::nine_months);
@@ -234,7 +237,11 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
     year_line = i;
     break;
   }
-  if (years.empty()) return;
+  if (periods_of_stub(at, cells)) return;
+  if (years.empty()) {
+    period_of_movement(at, cells);
+    return;
+  }
   std::vector<size_t> year_index(cells->size(), years.size());
   const bool by_order = years.size() == cells->size() && years.size() > 1;
   // Value columns of a table with percentages between them: "31,352 100 26,492 100" under "2023 2022".
@@ -250,6 +257,23 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
       if (distance < best_distance) best_distance = distance, best = &years[y];
     }
     if (best != nullptr && best_distance <= 16) cell.period = best->period, year_index[c] = static_cast<size_t>(best - years.data());
+  }
+  // Percentages between or after the amounts of a row belong to amounts: each after its own, or all to the latest.
+  std::vector<size_t> amounts, percentages;
+  for (size_t c = 0; c < cells->size(); ++c) ((*cells)[c].number.unit == NumeralUnit::percent ? percentages : amounts).push_back(c);
+  if (amounts.size() == years.size() && amounts.size() > 1 && !percentages.empty()) {
+    size_t latest = 0;
+    for (size_t k = 0; k < amounts.size(); ++k) {
+      (*cells)[amounts[k]].period = years[k].period, year_index[amounts[k]] = k;
+      if (years[k].period.year > years[latest].period.year) latest = k;
+    }
+    const bool trailing = percentages.front() > amounts.back();
+    for (const size_t c : percentages) {
+      size_t own = latest;
+      for (size_t k = 0; k < amounts.size() && !trailing; ++k)
+        if (amounts[k] < c) own = k;
+      (*cells)[c].period = years[own].period, year_index[c] = own;
+    }
   }
   // "January 31," and "Three Months Ended" above the years, each over the columns it is nearest to.
   for (size_t up = 1; up <= 4 && up <= year_line; ++up) {
@@ -281,11 +305,112 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
         if (best->period.month == 0) continue;
       }
       if (cell.period.month == 0) cell.period.month = best->period.month, cell.period.day = best->period.day;
+      // "First Quarter" over "Fiscal Year" over "2022".
+      if (best->period.span == Span::quarter && best->period.count != 0 && cell.period.span == Span::year)
+        cell.period.span = Span::quarter, cell.period.count = best->period.count;
       if (cell.period.span == Span::unknown || cell.period.span == Span::instant) {
         if (best->period.span != Span::unknown && best->period.span != Span::instant)
           cell.period.span = best->period.span, cell.period.count = best->period.count;
       }
       cell.period.fiscal = cell.period.fiscal || best->period.fiscal;
+    }
+  }
+}
+
+// "Balance at December 31, 2022", "As of July 31, 2023": a row with a date of its own.
+bool PageLayout::period_of_label(std::string_view label, std::vector<PageCell>* cells) const {
+  const auto mentions = find_mentions(label).periods;
+  if (mentions.size() != 1 || mentions.front().period.year == 0) return false;
+  const PeriodMention& m = mentions.front();
+  const std::string before = lower_ascii(normalise_text(label.substr(0, m.begin)));
+  const std::string after = normalise_text(label.substr(m.end));
+  const bool whole = before.empty() && after.empty();
+  const bool dated = m.period.month != 0 && m.period.day != 0 && after.size() <= 1 &&
+                     (before.ends_with("as of") || before.ends_with(" at") || before == "at" || has(before, "balance"));
+  if (!whole && !dated) return false;
+  for (PageCell& cell : *cells) cell.period = m.period;
+  return true;
+}
+
+// A row between two balances, without a header over it, moved in the period that the lower balance ends.
+bool PageLayout::period_of_movement(size_t at, std::vector<PageCell>* cells) const {
+  auto balance = [&](size_t i) -> std::optional<Period> {
+    const std::string text = lower_ascii(normalise_text(lines_[i].text));
+    if (!text.starts_with("balance") && !text.starts_with("as of")) return std::nullopt;
+    for (const PeriodMention& m : find_mentions(text).periods)
+      if (m.period.year != 0 && m.period.month != 0) return m.period;
+    return std::nullopt;
+  };
+  bool opened = false;
+  for (size_t i = at; i-- > 0 && at - i < 20 && !opened;) opened = balance(i).has_value();
+  for (size_t i = at + 1; opened && i < lines_.size() && i - at < 20; ++i) {
+    const auto closing = balance(i);
+    if (!closing) continue;
+    for (PageCell& cell : *cells) cell.period.year = closing->year;
+    return true;
+  }
+  return false;
+}
+
+// "2022" alone at the left above rows whose columns are headed by days or quarters without a year.
+bool PageLayout::periods_of_stub(size_t at, std::vector<PageCell>* cells) const {
+  Period stub;
+  const int left = cells->front().begin;
+  for (size_t i = at; i-- > 0 && at - i < 30;) {
+    const Line& line = lines_[i];
+    if (line.blank || line.n_numbers > 0) continue;
+    if (stub.year == 0) {
+      // The first line without numbers must be the stub, or the columns have years of their own.
+      if (line.segments.size() != 1 || line.segments.front().end >= left) {
+        if (line.n_years > 0) return false;
+        continue;
+      }
+      const std::string text = normalise_text(line.segments.front().text);
+      const auto mentions = find_mentions(text).periods;
+      if (mentions.size() == 1 && mentions.front().period.year != 0 && mentions.front().period.month == 0 && mentions.front().begin == 0 &&
+          mentions.front().end + 1 >= text.size())
+        stub = mentions.front().period;
+      continue;
+    }
+    if (line.n_years > 0) continue;
+    std::vector<std::pair<int, Period>> heads;
+    for (const Segment& s : line.segments) {
+      Period p;
+      if (s.text.size() < 40 && header_words(s.text, &p) && (p.month != 0 || p.count != 0)) heads.emplace_back((s.begin + s.end) / 2, p);
+    }
+    if (heads.size() < 2) continue;
+    for (size_t c = 0; c < cells->size(); ++c) {
+      PageCell& cell = (*cells)[c];
+      const int centre = (cell.begin + cell.end) / 2;
+      auto best = std::min_element(heads.begin(), heads.end(), [&](const auto& a, const auto& b) { return std::abs(a.first - centre) < std::abs(b.first - centre); });
+      if (heads.size() == cells->size()) best = heads.begin() + static_cast<std::ptrdiff_t>(c);
+      cell.period = best->second;
+      cell.period.year = stub.year;
+      cell.period.fiscal = stub.fiscal;
+      if (cell.period.span == Span::unknown || cell.period.span == Span::instant)
+        for (size_t up = 0; up <= 2 && up <= i; ++up) {
+          Period above;
+          if (header_words(lines_[i - up].text, &above) && above.span == Span::quarter) cell.period.span = Span::quarter;
+        }
+      // Quarters that end in March, June, September and December are numbered so unless the year is fiscal.
+      if (cell.period.span == Span::quarter && cell.period.count == 0 && !stub.fiscal && cell.period.month % 3 == 0) cell.period.count = cell.period.month / 3;
+    }
+    return true;
+  }
+  return false;
+}
+
+void PageLayout::open_percentages(size_t at, PageRow* row) const {
+  const std::string above = lower_ascii(row->above);
+  const bool rates = has(above, "interest rate") || has(above, "rate (%)") || has(above, "coupon");
+  auto decimals = [](const PageCell& c) { return c.number.printed.find('.') != std::string::npos; };
+  for (PageCell& cell : row->cells) {
+    if (cell.number.unit != NumeralUnit::plain || !decimals(cell) || !(cell.number.value.magnitude() < Rational(1000))) continue;
+    if (rates && cell.number.value.magnitude() < Rational(30)) cell.percent_open = true;
+    for (size_t i = at > 15 ? at - 15 : 0; i < std::min(at + 8, lines_.size()) && !cell.percent_open; ++i) {
+      if (i == at || !has(lines_[i].text, "%")) continue;
+      for (const PageCell& other : cells_of(lines_[i], nullptr))
+        cell.percent_open = cell.percent_open || (other.number.unit == NumeralUnit::percent && std::abs(other.end - cell.end) <= 4);
     }
   }
 }
@@ -352,8 +477,9 @@ std::optional<PageRow> PageLayout::row(size_t at) const {
     if (line.n_numbers == 0 && headings < 8) out.above += (out.above.empty() ? "" : " / ") + text, ++headings;
   }
   out.percent_column = percent;
-  set_periods(at, &out.cells);
+  if (!period_of_label(out.label, &out.cells)) set_periods(at, &out.cells);
   set_scales(at, &out);
+  open_percentages(at, &out);
   return out;
 }
 

@@ -20,6 +20,7 @@ struct PageCell {
   std::vector<int> scales;     // Powers of ten that it may stand for; one where a note says so.
   Period period;               // year 0 where no header was found.
   int begin = 0, end = 0;      // Columns.
+  bool percent_open = false;   // Unmarked, in a column whose other rows are percentages, or of rates.
 };
 
 struct PageRow {
@@ -65,6 +66,10 @@ class PageLayout {
   };
   std::vector<PageCell> cells_of(const Line& line, std::string* label) const;
   void set_periods(size_t line, std::vector<PageCell>* cells) const;
+  bool period_of_label(std::string_view label, std::vector<PageCell>* cells) const;
+  bool period_of_movement(size_t line, std::vector<PageCell>* cells) const;
+  bool periods_of_stub(size_t line, std::vector<PageCell>* cells) const;
+  void open_percentages(size_t line, PageRow* row) const;
   void set_scales(size_t line, PageRow* row) const;
 
   std::vector<Line> lines_;
