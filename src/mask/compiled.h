@@ -30,7 +30,7 @@ class CompiledMask final {
   // What the cached sets may take; past it they are dropped and found again.
   static constexpr size_t kCacheBytesMax = 48u << 20;
 
-  CompiledMask(std::shared_ptr<const contract::Schema> schema,
+  CompiledMask(std::shared_ptr<const contract::Program> schema,
                std::shared_ptr<const Vocabulary> vocabulary, std::unique_ptr<Grammar> grammar);
 
   const Vocabulary& vocabulary() const { return *vocabulary_; }
@@ -47,7 +47,7 @@ class CompiledMask final {
   int trie_slack(size_t taken) const;
   void allow_free_interior(const Position& position, int cost_max, std::span<uint64_t> out) const;
 
-  std::shared_ptr<const contract::Schema> schema_;
+  std::shared_ptr<const contract::Program> schema_;
   std::shared_ptr<const Vocabulary> vocabulary_;
   std::unique_ptr<Grammar> grammar_;
   Stepper stepper_;

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "contract/schema.h"
+#include "contract/program.h"
 
 namespace consort::mask {
 
@@ -48,14 +48,14 @@ struct MaskOptions {
   int depth_max = 32;      // Arrays and objects inside one another, at most 128.
   // Keys that no `properties` declares may be written, if the schema accepts them: each new.
   bool open = false;
-  bool operator==(const MaskOptions&) const = default;
+  bool any_order = false;  // Declared keys in any order, not the author's.
 };
 
 // Compiled contract for one vocabulary. Immutable, shared.
 class CompiledMask;
 // Errors: 2201 cannot be enforced (place = JSON Pointer), 2202 limit, 2203 no value fits (the
 // schema accepts nothing, or nothing within the options).
-Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
+Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Program> schema,
                                                     std::shared_ptr<const Vocabulary> vocabulary,
                                                     const MaskOptions& options = {});
 // Upper bound on the tokens of the cheapest value, end token included.
