@@ -35,8 +35,8 @@ struct Matcher::State {
 Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
                                                     std::shared_ptr<const Vocabulary> vocabulary,
                                                     const MaskOptions& options) {
-  const std::string context = "mask of schema '" + schema->id() + "'";
-  auto grammar = Grammar::create(*schema, *vocabulary, options);
+  const std::string context = "mask of " + schema->id();
+  auto grammar = Grammar::create(schema->program(), schema->is_closed() || !options.open, *vocabulary, options);
   if (!grammar) return fail(std::move(grammar).error().with_context(context));
   return std::make_shared<const CompiledMask>(std::move(schema), std::move(vocabulary),
                                               std::move(*grammar));

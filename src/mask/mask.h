@@ -48,7 +48,7 @@ struct MaskOptions {
   int depth_max = 32;      // Arrays and objects inside one another, at most 128.
   // Keys that no `properties` declares may be written, if the schema accepts them: each new.
   bool open = false;
-  bool operator==(const MaskOptions&) const = default;
+  bool any_order = false;  // Declared keys in any order, not the author's.
 };
 
 // Compiled contract for one vocabulary. Immutable, shared.
