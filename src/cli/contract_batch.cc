@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cli/models.h"
+#include "contract/program.h"
 #include "mask/accepts.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
@@ -114,7 +115,7 @@ Value refusal(const Error& error) {
 Result<Value> accepts_text(const Tokens& tokens, const Value& document, const std::string& text) {
   Object out;
   const auto started = Clock::now();
-  auto schema = Schema::compile(document, "schema");
+  auto schema = Schema::compile(document, "schema", Value(), contract::CompileOptions());
   auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true})
                          : Result<std::shared_ptr<const mask::CompiledMask>>(fail(schema.error()));
   const double compile_us = microseconds(started);

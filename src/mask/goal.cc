@@ -15,11 +15,6 @@ namespace {
 Literal yes(NodeId id) { return id << 1; }
 Literal no(NodeId id) { return id << 1 | 1; }
 
-bool says_nothing(const Subschema& node) {
-  return !node.is_false && node.types == contract::kAllTypes && !node.has_enum && !node.number &&
-         !node.string && !node.array && !node.object && !node.has_in_place();
-}
-
 bool only_refers(const Subschema& node) {
   return node.ref != kNoNode && !node.is_false && node.types == contract::kAllTypes &&
          !node.has_enum && !node.number && !node.string && !node.array && !node.object &&

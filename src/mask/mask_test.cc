@@ -227,7 +227,9 @@ struct Finite {
 std::vector<Finite> finite_schemas() {
   std::vector<Finite> result;
   result.push_back({R"({"enum":["ab","abc",1,12,1.5,null,[1,"x"]]})",
-                    {"\"ab\"", "\"abc\"", "1", "12", "1.5", "null", "[1,\"x\"]"}});
+                    {"\"ab\"", "\"abc\"", "1", "12", "1.5", "null", "[1,\"x\"]", "[ 1,\"x\"]",
+                     "[1, \"x\"]", "[1,\"x\" ]", "[ 1, \"x\"]", "[ 1,\"x\" ]", "[1, \"x\" ]",
+                     "[ 1, \"x\" ]"}});
   Finite integers{R"({"type":"integer","minimum":-15,"maximum":107})", {}};
   for (int i = -15; i <= 107; ++i) integers.texts.push_back(std::to_string(i));
   result.push_back(integers);
