@@ -154,8 +154,8 @@ class Sampler {
       min = std::max(min, rule->min_length);
       max = std::min(max, rule->max_length.value_or(UINT64_MAX));
       if (rule->pattern) languages.push_back(&rule->pattern->dfa);
-      if (rule->format && rule->format->language()) languages.push_back(rule->format->language());
-      if (rule->format && !rule->format->language()) return irregular(*rule->format);
+      const Dfa* format = rule->format ? rule->format->emitted_language() : nullptr;
+      if (format) languages.push_back(format);
     }
     if (min > max || min > kLengthMax) return std::nullopt;
     if (languages.empty()) return Value(free_string(min, max));
@@ -172,13 +172,6 @@ class Sampler {
     }
     if (language.is_empty()) return std::nullopt;
     return Value(word(language));
-  }
-  // Host names and regular expressions.
-  std::optional<Value> irregular(const Format& format) {
-    static constexpr std::string_view kSamples[] = {"example.com", "a.example.org", "host-1", "x"};
-    const std::string_view sample = kSamples[rng_.below(std::size(kSamples))];
-    if (!format.accepts(sample)) return std::nullopt;
-    return Value(std::string(sample));
   }
   std::string free_string(uint64_t min, uint64_t max) {
   static constexpr std::string_view kCharacters[] = {"a",

@@ -224,7 +224,7 @@ void Expander::require(Branch& branch, NodeId id) {
         std::min(now.string.max_length, node.string->max_length.value_or(UINT64_MAX));
     if (node.string->pattern) now.string.words.push_back({&node.string->pattern->dfa, false});
     if (node.string->format && (now.types & contract::kString)) {
-      const contract::Dfa* language = node.string->format->language();
+      const contract::Dfa* language = node.string->format->emitted_language();
       if (!language) {
         refuse(node, "format", "format '" + std::string(node.string->format->name) +
                                    "' is not regular");

@@ -90,12 +90,6 @@ struct Alternative {
   // Arrays: nodes of the items, and counts past `count_clip` are alike.
   std::vector<const GrammarNode*> prefix;
   const GrammarNode* items = nullptr;
-  // `contains`: the same, where the item is to be counted, and where it must not be.
-  struct Counted {
-    std::vector<const GrammarNode*> prefix;
-    const GrammarNode* items = nullptr;
-  };
-  std::unique_ptr<Counted> counted, uncounted;
   uint64_t min_items = 0, max_items = UINT64_MAX, count_clip = 0;
   const GrammarNode& item(uint64_t index) const {
     return index < prefix.size() ? *prefix[index] : *items;

@@ -58,6 +58,8 @@ class CompiledMask;
 Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
                                                     std::shared_ptr<const Vocabulary> vocabulary,
                                                     const MaskOptions& options = {});
+// Whether `compile` would refuse the schema whatever the vocabulary: asked when an agent is loaded.
+Result<void> enforceable(const contract::Schema& schema, const MaskOptions& options = {});
 // Upper bound on the tokens of the cheapest value, end token included.
 int shortest_tokens(const CompiledMask& mask);
 // What it holds now, the vocabulary aside. It grows while matchers find token sets, up to a bound.
