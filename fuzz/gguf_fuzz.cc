@@ -1,7 +1,9 @@
-// A GGUF file from outside: parsed, every key and tensor read, then read as an adapter.
+// A GGUF file from outside: parsed, every key and tensor read, then read as an adapter and as a
+// decoder.
 #include <cstdint>
 
 #include "model/adapter_file.h"
+#include "model/decoder.h"
 #include "model/gguf.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -22,5 +24,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!tensor.data.empty()) last = tensor.data.back();
   (void)last;
   if (const auto adapter = read_adapter(**file)) (void)write_adapter(*adapter);
+  if (read_decoder_config(**file)) (void)Decoder::load(**file, 1);
   return 0;
 }

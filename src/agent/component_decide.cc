@@ -1,9 +1,10 @@
 // Kind decide: typed questions answered with probabilities and no text (choice, score, noul; the answer
 // shapes of `POST /v1/systemone`).
 //
-// Every option is scored whole, over all its tokens, as the reply to one prompt; probabilities are the
-// softmax of the log-probabilities. The prompt template sees `question`: {name, type, instructions,
-// options: [{name, description}]}.
+// Every option is scored whole, over all its tokens, as the reply to its question's prompt;
+// probabilities are the softmax of the log-probabilities. The prompt template sees `question`: {name,
+// type, instructions, options: [{name, description}]}; what the questions' prompts have in common at
+// their start is read once, so a template puts the question last.
 #include <algorithm>
 #include <cmath>
 
@@ -75,16 +76,6 @@ Result<Question> read_question(const ComponentSpec& spec, const std::string& nam
   return out;
 }
 
-std::vector<double> softmax(const std::vector<engine::Score>& scores) {
-  double top = -INFINITY;
-  for (const engine::Score& s : scores) top = std::max(top, s.log_prob);
-  std::vector<double> p(scores.size());
-  double sum = 0;
-  for (size_t i = 0; i < p.size(); ++i) sum += p[i] = std::exp(scores[i].log_prob - top);
-  for (double& x : p) x /= sum;
-  return p;
-}
-
 // 1 where one option holds the mass, 0 where it is flat: 1 - entropy / log(n).
 double confidence(const std::vector<double>& p) {
   double entropy = 0;
@@ -130,24 +121,31 @@ class DecideComponent final : public Component {
     auto failed = [&](Error error) {
       return tl::unexpected<Failure>(Failure{std::move(error), out.usage, std::move(out.calls)});
     };
-    Object answers;
-    for (const Question& q : questions_) {
-      auto request = make_request(q, input, scope);
-      if (!request) return failed(std::move(request).error());
-      auto scores = host_.engine->score(*request);
-      if (!scores) return failed(std::move(scores).error().with_context("component '" + node_.spec.name + "'"));
-      Value reply = answer(q, softmax(scores->scores));
-      Call call;
-      call.kind = "score";
-      call.name = model_.label();
-      call.prompt = scores->rendered_prompt;
-      call.text = contract::to_json(reply);
-      call.ms = call.first_token_ms = scores->total_ms;
-      call.usage = {.prompt_tokens = scores->prompt_tokens, .model_ms = scores->total_ms};
-      out.usage += call.usage;
-      out.calls.push_back(std::move(call));
-      answers.set(q.name, std::move(reply));
+    auto request = make_request(input, scope);
+    if (!request) return failed(std::move(request).error());
+    Call call;
+    call.kind = "score";
+    call.name = model_.label();
+    for (const engine::Question& question : request->questions) {
+      auto prompt = host_.engine->render(model_.model, question.messages);
+      if (!prompt) return failed(std::move(prompt).error());
+      call.prompt += (call.prompt.empty() ? "" : "\n\n") + *prompt;
     }
+    auto decided = host_.engine->decide(*request);
+    if (!decided) {
+      return failed(std::move(decided).error().with_context("component '" + node_.spec.name + "'"));
+    }
+    Object answers;
+    for (size_t i = 0; i < questions_.size(); ++i) {
+      answers.set(questions_[i].name, answer(questions_[i], decided->decisions[i].probabilities));
+    }
+    call.text = contract::to_json(answers);
+    call.ms = call.first_token_ms = decided->total_ms;
+    call.usage = {.prompt_tokens = decided->prompt_tokens,
+                  .cached_tokens = decided->cached_tokens,
+                  .model_ms = decided->total_ms};
+    out.usage += call.usage;
+    out.calls.push_back(std::move(call));
     out.value = Value(std::move(answers));
     auto fits = contract::check(*node_.output, out.value);
     if (!fits) return failed(std::move(fits).error().with_context("output of '" + node_.spec.name + "'"));
@@ -165,23 +163,28 @@ class DecideComponent final : public Component {
   }
 
  private:
-  Result<engine::ScoreRequest> make_request(const Question& q, const Value& input, const CallScope& scope) {
-    Value variables = prompt_variables(node_, input);
-    Array options;
-    engine::ScoreRequest request;
-    for (const Option& o : q.options) {
-      options.push_back(Value::object({{"name", o.text}, {"description", o.description}}));
-      request.continuations.push_back(o.text);
-    }
-    variables.get_object()->set("question", Value::object({{"name", q.name},
-                                                           {"type", q.type},
-                                                           {"instructions", q.instructions},
-                                                           {"options", std::move(options)}}));
-    CONSORT_ASSIGN(request.messages, prompt_->render(variables));
+  Result<engine::DecideRequest> make_request(const Value& input, const CallScope& scope) {
+    engine::DecideRequest request;
     request.model = model_.model;
     request.adapter = model_.adapter;
     request.stop_token = scope.stop;
     request.deadline = scope.deadline;
+    const Value shared = prompt_variables(node_, input);
+    for (const Question& q : questions_) {
+      Array options;
+      engine::Question question;
+      for (const Option& o : q.options) {
+        options.push_back(Value::object({{"name", o.text}, {"description", o.description}}));
+        question.options.push_back(o.text);
+      }
+      Value variables = shared;
+      variables.get_object()->set("question", Value::object({{"name", q.name},
+                                                             {"type", q.type},
+                                                             {"instructions", q.instructions},
+                                                             {"options", std::move(options)}}));
+      CONSORT_ASSIGN(question.messages, prompt_->render(variables));
+      request.questions.push_back(std::move(question));
+    }
     return request;
   }
 

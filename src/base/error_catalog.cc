@@ -167,7 +167,7 @@ constexpr ErrorPage kPages[] = {
      "List models with 'consort ls models'; write file:PATH for a file of your own."},
     {3606, "A model's files are not here.", "Fetch models with 'make models'."},
     {3701, "An encoder's configuration asks for something that is not implemented.",
-     "Use a BERT-family model with mean pooling, such as MiniLM."},
+     "Use a BERT-family model with mean or CLS pooling, such as MiniLM or bge."},
     {3702, "An encoder's files do not fit together.",
      "Get the model again."},
     {4001, "CONSORT_ISA names an unknown instruction set.",

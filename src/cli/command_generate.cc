@@ -162,8 +162,9 @@ Result<int> perplexity(Context& context, const Options& o) {
   CONSORT_ASSIGN(Loaded loaded, load(context, o.model));
   std::string adapter;
   if (!o.adapters.empty()) {
+    CONSORT_ASSIGN(fs::path adapter_file, adapter_path(context, o.adapters[0]));
     CONSORT_ASSIGN(engine::AdapterInfo info,
-                   loaded.engine->load_adapter("adapter", loaded.info.name, o.adapters[0]));
+                   loaded.engine->load_adapter("adapter", loaded.info.name, adapter_file));
     adapter = info.name;
   }
   CONSORT_ASSIGN(const auto tokens, loaded.engine->tokenize(loaded.info.name, text));

@@ -31,6 +31,7 @@ Memory and models
   ingest MEMORY PATH...   read documents: PDF, HTML, Markdown, text, CSV
   search MEMORY QUERY     words and meaning: -k N, --mode, --batch
   generate MODEL          text or, with --schema, JSON
+  perplexity MODEL FILE   how well a model predicts a text
   embed MODEL             unit vectors
   import FILE, pull REF   add a model or adapter file to the home
   promote, rollback       which version of an adapter an alias means

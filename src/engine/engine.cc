@@ -373,6 +373,32 @@ Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_nam
   return std::move(task.vectors);
 }
 
+Result<PairScores> Engine::score_pairs(std::string_view model_name, std::string_view query,
+                                       std::span<const std::string> texts, std::stop_token stop) {
+  Task task;
+  task.kind = Task::Kind::embed;
+  task.stop_token = std::move(stop);
+  CONSORT_ASSIGN(task.model, state_->find_model(model_name));
+  const model::Encoder* encoder = task.model->encoder.get();
+  if (encoder == nullptr || encoder->config().n_labels == 0 || encoder->config().n_types < 2) {
+    return fail(make_error(ErrorCode::failed_precondition, 4113, "the model cannot score pairs")
+                    .got(model_name)
+                    .to_fix("name an encoder with a classifier, a cross-encoder"));
+  }
+  PairScores out;
+  if (texts.empty()) return out;
+  for (const std::string& text : texts) {
+    CONSORT_ASSIGN(model::TextPair pair, model::encode_pair(*task.model->tokenizer, query, text,
+                                                            encoder->config().tokens_max));
+    task.texts.push_back(std::move(pair.ids));
+    task.n_first.push_back(pair.n_first);
+    out.n_cut.push_back(pair.n_cut);
+  }
+  CONSORT_TRY(state_->submit(task));
+  out.labels = std::move(task.vectors);
+  return out;
+}
+
 Result<std::vector<int32_t>> Engine::tokenize(std::string_view model, std::string_view text) const {
   CONSORT_ASSIGN(const auto found, state_->find_model(model));
   return found->tokenizer->encode(text);
@@ -414,18 +440,24 @@ Result<Perplexity> Engine::perplexity(std::string_view model, std::string_view a
     return fail(invalid_request("the window is out of range", std::to_string(window),
                                 "2 to the model's context"));
   }
+  // Before every window stands the begin token, where the model's file asks for one.
+  CONSORT_ASSIGN(std::vector<int32_t> ids, found->tokenizer->encode("", {.add_special = true}));
+  ids.resize(std::min<size_t>(ids.size(), 1));
+  if (!ids.empty() && ids[0] != found->tokenizer->special().bos) ids.clear();
+  const size_t n_begin = ids.size(), step = static_cast<size_t>(window) - n_begin;
   Perplexity out;
-  for (size_t first = 0; first + 1 < tokens.size(); first += static_cast<size_t>(window)) {
-    const auto part =
-        tokens.subspan(first, std::min(static_cast<size_t>(window), tokens.size() - first));
-    if (part.size() < 2) break;
+  for (size_t first = 0; first < tokens.size(); first += step) {
+    const auto part = tokens.subspan(first, std::min(step, tokens.size() - first));
+    ids.resize(n_begin);
+    ids.insert(ids.end(), part.begin(), part.end());
+    if (ids.size() < 2) break;
     CONSORT_TRY(state_->read_rows(
-        model, adapter, part, stop, [&](int position, std::span<const float> row) {
+        model, adapter, ids, stop, [&](int position, std::span<const float> row) {
           const size_t next = static_cast<size_t>(position) + 1;
-          if (next >= part.size()) return;
+          if (next >= ids.size()) return;
           out.nll.push_back(static_cast<double>(state_->kernels.log_sum_exp(
                                 row.data(), static_cast<int>(row.size()))) -
-                            static_cast<double>(row[static_cast<size_t>(part[next])]));
+                            static_cast<double>(row[static_cast<size_t>(ids[next])]));
         }));
   }
   if (out.nll.empty()) {

@@ -184,11 +184,16 @@ struct EngineStats {
   uint64_t head_rows_full = 0, head_rows_masked = 0, head_rows_skipped = 0;
   int n_active = 0, n_waiting = 0;
   uint64_t n_refused = 0;  // Whose deadline was out of reach.
-  int pages_in_use = 0;  // Of all models, those of known prefixes among them.
-  int pages_known = 0;   // Of known prefixes.
+  int pages_in_use = 0;    // Of all models, those of known prefixes among them.
+  int pages_known = 0;     // Of known prefixes.
   uint64_t bytes_used = 0, mask_bytes = 0;
   int masks = 0;
   double step_ms_max = 0;  // Longest step that a decoding sequence took part in.
+};
+
+struct PairScores {
+  std::vector<std::vector<float>> labels;  // [texts][n_labels]
+  std::vector<int> n_cut;                  // [texts]: tokens of the pair that were left out.
 };
 
 // Resource. All methods are thread-safe and blocking unless said.
@@ -226,6 +231,12 @@ class Engine final {
   Result<std::vector<std::vector<float>>> embed(std::string_view model,
                                                 std::span<const std::string> texts,
                                                 std::stop_token stop = {});
+  // How a cross-encoder judges each text beside `query`: its classifier's numbers, before any
+  // sigmoid or softmax. The model reads so many tokens of a pair; of a longer one the longer text
+  // is cut first, as the reference does, and n_cut says by how much. Errors: 4113 when the model
+  // is no encoder with a classifier, and as above.
+  Result<PairScores> score_pairs(std::string_view model, std::string_view query,
+                                 std::span<const std::string> texts, std::stop_token stop = {});
   Result<std::vector<int32_t>> tokenize(std::string_view model, std::string_view text) const;
   Result<std::string> detokenize(std::string_view model, std::span<const int32_t> tokens) const;
   Result<std::string> render(std::string_view model, std::span<const Message> messages) const;
@@ -234,7 +245,8 @@ class Engine final {
   Result<std::vector<float>> logits(std::string_view model, std::string_view adapter,
                                     std::span<const int32_t> tokens);
   // Each token's negative log-likelihood after those before it, in windows of at most `window`
-  // tokens (0 = the model's context), each read from its start.
+  // tokens (0 = the model's context), each read from its start, with the model's begin token first
+  // where its file asks for one.
   Result<Perplexity> perplexity(std::string_view model, std::string_view adapter,
                                 std::span<const int32_t> tokens, int window = 0,
                                 std::stop_token stop = {});

@@ -175,17 +175,25 @@ bool Engine::State::score_options(Sequence& s, std::span<const StemPages> group)
 
 void Engine::State::embed_some(Sequence& s) {
   Task& task = *s.task;
+  const bool pairs = !task.n_first.empty();
   std::vector<std::vector<int32_t>> batch;
+  std::vector<model::TextPair> pair_batch;
   const size_t first = s.next_text;
   size_t tokens = 0;
   while (s.next_text < s.order.size()) {
-    std::vector<int32_t>& ids = task.texts[s.order[s.next_text]];
-    if (!batch.empty() && tokens + ids.size() > kEmbedTokens) break;
+    const size_t index = s.order[s.next_text];
+    std::vector<int32_t>& ids = task.texts[index];
+    if (tokens > 0 && tokens + ids.size() > kEmbedTokens) break;
     tokens += ids.size();
-    batch.push_back(std::move(ids));
+    if (pairs) {
+      pair_batch.push_back({.ids = std::move(ids), .n_first = task.n_first[index]});
+    } else {
+      batch.push_back(std::move(ids));
+    }
     ++s.next_text;
   }
-  std::vector<std::vector<float>> vectors = task.model->encoder_runner->run(batch);
+  model::EncoderRunner& runner = *task.model->encoder_runner;
+  std::vector<std::vector<float>> vectors = pairs ? runner.score(pair_batch) : runner.run(batch);
   for (size_t i = 0; i < vectors.size(); ++i)
     task.vectors[s.order[first + i]] = std::move(vectors[i]);
   if (s.next_text == s.order.size()) finish(s, std::nullopt);

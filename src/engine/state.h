@@ -41,8 +41,8 @@ struct LoadedModel {
   std::unique_ptr<const model::Decoder> decoder;  // Or
   std::unique_ptr<const model::Encoder> encoder;
   std::unique_ptr<const model::Tokenizer> tokenizer;
-  std::unique_ptr<const model::ChatFormat> chat;             // Null when the file has none.
-  std::shared_ptr<const mask::Vocabulary> vocabulary;        // Made at the first masked request.
+  std::unique_ptr<const model::ChatFormat> chat;       // Null when the file has none.
+  std::shared_ptr<const mask::Vocabulary> vocabulary;  // Made at the first masked request.
   std::map<std::string, std::shared_ptr<const LoadedAdapter>, std::less<>> adapters;
   // Of the engine's thread.
   std::unique_ptr<model::DecoderRunner> decoder_runner;
@@ -92,6 +92,7 @@ struct Task {
   std::shared_ptr<const void> mapping;
   // embed
   std::vector<std::vector<int32_t>> texts;
+  std::vector<int> n_first;  // Of pairs to be scored: ids of the first text. Empty: vectors wanted.
   std::vector<std::vector<float>> vectors;
 
   std::optional<Error> error;

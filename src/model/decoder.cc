@@ -11,115 +11,77 @@
 namespace consort::model {
 namespace {
 
-constexpr std::string_view kProjectionNames[kProjections] = {
-    "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
-
-Error unsupported(const GgufFile& file, std::string message) {
-  return make_error(ErrorCode::unsupported, 3601, std::move(message))
-      .at(file.name())
-      .to_fix("use a model of the llama architecture without rotary scaling");
-}
-
-Error impossible(const GgufFile& file, std::string key, uint64_t value) {
+Error impossible(const GgufFile& file, std::string_view tensor, uint64_t value) {
   return make_error(ErrorCode::corruption, 3602, "a size of the model cannot be")
-      .at(file.name() + ":" + key)
+      .at(file.name() + ":" + std::string(tensor))
       .got(std::to_string(value))
       .to_fix("fetch the file again; its bytes are damaged");
 }
 
-// A whole number of the metadata within [least, most].
-Result<int> number(const GgufFile& file, const std::string& key, uint32_t least, uint32_t most) {
-  CONSORT_ASSIGN(const uint32_t value, file.get_u32(key));
-  if (value < least || value > most) return fail(impossible(file, key, value));
-  return static_cast<int>(value);
-}
+// Vectors of the file, each of whose names is noted.
+class Vectors {
+ public:
+  Vectors(const GgufFile& file, std::set<std::string, std::less<>>& known)
+      : file_(file), known_(known) {}
+  Result<std::vector<float>> read(const std::string& name, int n) {
+    known_.insert(name);
+    return read_vector(file_, name, n);
+  }
+  Result<void> read_layer(const DecoderConfig& c, int index, DecoderLayer* layer) {
+    const std::string b = "blk." + std::to_string(index) + ".";
+    CONSORT_ASSIGN(layer->attn_norm, read(b + "attn_norm.weight", c.n_embd));
+    CONSORT_ASSIGN(layer->ffn_norm, read(b + "ffn_norm.weight", c.n_embd));
+    if (c.family.post_norms) {
+      CONSORT_ASSIGN(layer->attn_post_norm, read(b + "post_attention_norm.weight", c.n_embd));
+      CONSORT_ASSIGN(layer->ffn_post_norm, read(b + "post_ffw_norm.weight", c.n_embd));
+    }
+    if (c.family.qk_norm) {
+      CONSORT_ASSIGN(layer->q_norm, read(b + "attn_q_norm.weight", c.head_dim));
+      CONSORT_ASSIGN(layer->k_norm, read(b + "attn_k_norm.weight", c.head_dim));
+    }
+    if (c.family.qkv_bias) {
+      for (const auto& [name, n] : {std::pair{"attn_q.bias", c.n_q()},
+                                    {"attn_k.bias", c.n_kv()},
+                                    {"attn_v.bias", c.n_kv()}}) {
+        CONSORT_ASSIGN(const std::vector<float> bias, read(b + name, n));
+        layer->qkv_bias.insert(layer->qkv_bias.end(), bias.begin(), bias.end());
+      }
+    }
+    return {};
+  }
+  // What llama3's scaling divides each frequency by; empty when the file has none.
+  Result<std::vector<float>> read_rope_divisors(const DecoderConfig& c) {
+    constexpr const char* kName = "rope_freqs.weight";
+    if (file_.find_tensor(kName) == nullptr) return std::vector<float>();
+    CONSORT_ASSIGN(std::vector<float> divisors, read(kName, c.n_rot / 2));
+    for (const float d : divisors) {
+      if (!(d > 1e-6f && d < 1e6f)) return fail(impossible(file_, kName, 0));
+    }
+    return divisors;
+  }
 
-Result<DecoderConfig> read_config(const GgufFile& file) {
-  DecoderConfig c;
-  CONSORT_ASSIGN(const std::string_view architecture, file.get_string("general.architecture"));
-  c.architecture = architecture;
-  if (c.architecture != "llama") {
-    return fail(unsupported(file, "this architecture is not implemented").got(architecture));
-  }
-  const std::string p = c.architecture + ".";
-  CONSORT_ASSIGN(c.n_layer, number(file, p + "block_count", 1, 512));
-  CONSORT_ASSIGN(c.n_ctx, number(file, p + "context_length", 1, 1 << 24));
-  CONSORT_ASSIGN(c.n_embd, number(file, p + "embedding_length", 32, 1 << 16));
-  CONSORT_ASSIGN(c.n_ff, number(file, p + "feed_forward_length", 32, 1 << 18));
-  CONSORT_ASSIGN(c.n_head, number(file, p + "attention.head_count", 1, 1024));
-  c.n_head_kv = c.n_head;
-  if (file.has(p + "attention.head_count_kv")) {
-    CONSORT_ASSIGN(c.n_head_kv, number(file, p + "attention.head_count_kv", 1, 1024));
-  }
-  CONSORT_ASSIGN(c.norm_epsilon, file.get_f32(p + "attention.layer_norm_rms_epsilon"));
-  CONSORT_ASSIGN(c.rope_theta, file.get_f32_or(p + "rope.freq_base", 10000.0f));
-  c.head_dim = c.n_embd / c.n_head;
-  if (file.has(p + "attention.key_length")) {
-    CONSORT_ASSIGN(c.head_dim, number(file, p + "attention.key_length", 16, 1024));
-  }
-  c.n_rot = c.head_dim;
-  if (file.has(p + "rope.dimension_count")) {
-    CONSORT_ASSIGN(c.n_rot, number(file, p + "rope.dimension_count", 2, 1024));
-  }
-  CONSORT_ASSIGN(const std::string_view scaling,
-                 file.get_string_or(p + "rope.scaling.type", "none"));
-  if (scaling != "none")
-    return fail(unsupported(file, "rotary scaling is not implemented").got(scaling));
-  CONSORT_ASSIGN(const float linear, file.get_f32_or(p + "rope.scale_linear", 1.0f));
-  if (linear != 1.0f) return fail(unsupported(file, "rotary scaling is not implemented"));
-  if (c.n_embd % 32 != 0)
-    return fail(impossible(file, p + "embedding_length", static_cast<uint64_t>(c.n_embd)));
-  if (c.n_ff % 32 != 0)
-    return fail(impossible(file, p + "feed_forward_length", static_cast<uint64_t>(c.n_ff)));
-  if (c.n_head % c.n_head_kv != 0) {
-    return fail(
-        impossible(file, p + "attention.head_count_kv", static_cast<uint64_t>(c.n_head_kv)));
-  }
-  if (c.head_dim % 16 != 0 || c.n_q() % 32 != 0) {
-    return fail(impossible(file, p + "attention.key_length", static_cast<uint64_t>(c.head_dim)));
-  }
-  if (c.n_rot > c.head_dim || c.n_rot % 2 != 0) {
-    return fail(impossible(file, p + "rope.dimension_count", static_cast<uint64_t>(c.n_rot)));
-  }
-  if (!(c.norm_epsilon > 0 && c.norm_epsilon < 1) || !(c.rope_theta >= 1 && c.rope_theta < 1e12f)) {
-    return fail(impossible(file, p + "rope.freq_base", 0));
-  }
-  return c;
-}
-
-struct Shape {
-  int n_out, n_in;
+ private:
+  const GgufFile& file_;
+  std::set<std::string, std::less<>>& known_;
 };
 
-Shape shape(const DecoderConfig& c, Projection projection) {
-  switch (projection) {
-    case Projection::q:
-      return {c.n_q(), c.n_embd};
-    case Projection::k:
-    case Projection::v:
-      return {c.n_kv(), c.n_embd};
-    case Projection::o:
-      return {c.n_embd, c.n_q()};
-    case Projection::gate:
-    case Projection::up:
-      return {c.n_ff, c.n_embd};
-    case Projection::down:
-      break;
-  }
-  return {c.n_embd, c.n_ff};
+// Bound of an element of scale * B A. Activations are far from what is left to the f32 range.
+double largest_product(const LoraPair& lora) {
+  const auto peak = [](const std::vector<float>& values) {
+    float most = 0;
+    for (const float v : values) most = std::max(most, std::fabs(v));
+    return static_cast<double>(most);
+  };
+  return std::fabs(lora.scale) * peak(lora.a) * peak(lora.b) * lora.rank;
 }
-
-std::string weight_name(int layer, Projection projection) {
-  return "blk." + std::to_string(layer) + "." +
-         std::string(kProjectionNames[static_cast<int>(projection)]) + ".weight";
-}
+constexpr double kProductMax = 1e30;
 
 }  // namespace
 
 Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n_threads,
                                                      bool as_f32) {
   std::unique_ptr<Decoder> out(new Decoder);
-  CONSORT_ASSIGN(out->config_, read_config(file));
+  CONSORT_ASSIGN(out->config_, read_decoder_config(file));
   DecoderConfig& c = out->config_;
   CONSORT_ASSIGN(const GgufTensor* embedding, file.tensor("token_embd.weight"));
   if (embedding->dims[1] == 0 || embedding->dims[1] > (1u << 24)) {
@@ -132,32 +94,37 @@ Result<std::unique_ptr<const Decoder>> Decoder::load(const GgufFile& file, int n
   struct Job {
     std::string name;
     tensor::PackedMatrix* to;
-    Shape shape;
+    MatrixShape shape;
   };
   std::vector<Job> jobs;
-  std::set<std::string, std::less<>> known = {"token_embd.weight", "output_norm.weight"};
+  std::set<std::string, std::less<>> known = {"token_embd.weight"};
   jobs.push_back({"token_embd.weight", &out->embedding_, {c.n_vocab, c.n_embd}});
   if (out->has_output_) {
     jobs.push_back({"output.weight", &out->output_, {c.n_vocab, c.n_embd}});
     known.insert("output.weight");
   }
-  CONSORT_ASSIGN(out->output_norm_, read_vector(file, "output_norm.weight", c.n_embd));
+  Vectors vectors(file, known);
+  CONSORT_ASSIGN(out->output_norm_, vectors.read("output_norm.weight", c.n_embd));
+  CONSORT_ASSIGN(const std::vector<float> divisors, vectors.read_rope_divisors(c));
+  c.rope_divided = !divisors.empty();
+  out->rope_[0] = rope_frequencies(c.rope_theta, c.n_rot, c.rope_scaling, divisors);
+  out->rope_[1] = rope_frequencies(c.rope_theta_local, c.n_rot, {}, {});
   for (int i = 0; i < c.n_layer; ++i) {
     DecoderLayer& layer = out->layers_[static_cast<size_t>(i)];
-    const std::string block = "blk." + std::to_string(i) + ".";
-    CONSORT_ASSIGN(layer.attn_norm, read_vector(file, block + "attn_norm.weight", c.n_embd));
-    CONSORT_ASSIGN(layer.ffn_norm, read_vector(file, block + "ffn_norm.weight", c.n_embd));
-    known.insert(block + "attn_norm.weight");
-    known.insert(block + "ffn_norm.weight");
+    CONSORT_TRY(vectors.read_layer(c, i, &layer));
     for (int p = 0; p < kProjections; ++p) {
       const auto projection = static_cast<Projection>(p);
-      jobs.push_back({weight_name(i, projection), &layer.weights[p], shape(c, projection)});
+      jobs.push_back({projection_name(i, projection), &layer.weights[p], c.shape(projection)});
       known.insert(jobs.back().name);
     }
   }
   for (const GgufTensor& tensor : file.tensors()) {
     if (!known.contains(tensor.name)) {
-      return fail(unsupported(file, "a tensor has no place in this architecture").got(tensor.name));
+      return fail(
+          make_error(ErrorCode::unsupported, 3601, "a tensor has no place in this architecture")
+              .at(file.name())
+              .got(tensor.name)
+              .to_fix("use a text model without adapters or experts merged in"));
     }
   }
   const auto arena = std::make_shared<tensor::Arena>();
@@ -183,7 +150,10 @@ uint64_t Decoder::resident_bytes() const {
   uint64_t bytes = embedding_.resident_bytes() + output_.resident_bytes();
   for (const DecoderLayer& layer : layers_) {
     for (const tensor::PackedMatrix& w : layer.weights) bytes += w.resident_bytes();
-    bytes += 4 * (layer.attn_norm.size() + layer.ffn_norm.size());
+    for (const auto* v : {&layer.attn_norm, &layer.ffn_norm, &layer.attn_post_norm,
+                          &layer.ffn_post_norm, &layer.q_norm, &layer.k_norm, &layer.qkv_bias}) {
+      bytes += 4 * v->size();
+    }
   }
   return bytes;
 }
@@ -220,13 +190,15 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
   for (int layer = 0; layer < c.n_layer; ++layer) {
     for (int p = 0; p < kProjections; ++p) {
       const auto projection = static_cast<Projection>(p);
-      const auto at = file.pairs.find(weight_name(layer, projection));
+      const auto at = file.pairs.find(projection_name(layer, projection));
       if (at == file.pairs.end()) continue;
       const LoraPair& lora = at->second;
-      const Shape wanted = shape(c, projection);
+      const MatrixShape wanted = c.shape(projection);
       if (lora.n_in != wanted.n_in || lora.n_out != wanted.n_out) {
         return refuse("the adapter's tensor has another shape than the base's", at->first);
       }
+      if (largest_product(lora) > kProductMax)
+        return refuse("the adapter's numbers are so large that its products overflow", at->first);
       const bool as_f32 = decoder.layer(layer).weights[p].kind() == tensor::PackedMatrix::Kind::f32;
       auto pair = std::make_unique<tensor::LowRank>();
       CONSORT_ASSIGN(*pair, tensor::LowRank::pack(lora.a, lora.b, lora.n_out, lora.n_in, lora.rank,
@@ -240,10 +212,10 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
       bool found = false;
       for (int layer = 0; layer < c.n_layer && !found; ++layer) {
         for (int p = 0; p < kProjections && !found; ++p) {
-          found = weight_name(layer, static_cast<Projection>(p)) == name;
+          found = projection_name(layer, static_cast<Projection>(p)) == name;
         }
       }
-      if (!found) return refuse("the adapter's tensor does not exist in the base", name);
+      if (!found) return refuse("the adapter's tensor belongs to no projection of the base", name);
     }
   }
   return out;

@@ -1,7 +1,9 @@
-// Decoder: a llama-family transformer's weights, and one step of its forward pass.
+// Decoder: a transformer's weights, and one step of its forward pass.
 //
 //   tokens [R] -> embedding [R, n_embd] -> n_layer x { norm, q k v, rotary, attention over pages,
-//   output; norm, gate up, SiLU, down } -> norm -> logits of the rows that are asked for.
+//   output; norm, gate up, activation, down } -> norm -> logits of the rows that are asked for.
+//
+// What the families have beside this (biases, more norms, windows) is in decoder_config.h.
 //
 // The R rows of a step come in segments: consecutive tokens of one sequence under one adapter. All
 // rows share one pass over the weights; no row's result depends on the others (see
@@ -9,8 +11,9 @@
 //
 // Not here: which sequences run, where pages come from, sampling (src/engine).
 //
-// Errors: unsupported 3601 (architecture, rotary scaling or tensor that is not implemented, named),
-// corruption 3602 (a shape or number that cannot be), those of gguf.h and tensor/packed.h.
+// Errors: those of decoder_config.h; unsupported 3601 (a tensor without a place in the
+// architecture, named), corruption 3602 (a shape that cannot be), those of gguf.h and
+// tensor/packed.h.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +26,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "model/adapter_file.h"
+#include "model/decoder_config.h"
 #include "model/gguf.h"
 #include "tensor/low_rank.h"
 #include "tensor/matmul.h"
@@ -30,30 +34,13 @@
 
 namespace consort::model {
 
-struct DecoderConfig {
-  std::string architecture;
-  int n_layer = 0;
-  int n_ctx = 0;  // What the model was trained for.
-  int n_embd = 0;
-  int n_head = 0;
-  int n_head_kv = 0;
-  int head_dim = 0;
-  int n_ff = 0;
-  int n_vocab = 0;
-  float norm_epsilon = 1e-5f;
-  float rope_theta = 10000.0f;
-  int n_rot = 0;  // Leading dimensions of a head that are rotated, in adjacent pairs.
-  int n_q() const { return n_head * head_dim; }
-  int n_kv() const { return n_head_kv * head_dim; }
-};
-
-// The seven products of a layer, in the order of use.
-enum class Projection { q, k, v, o, gate, up, down };
-constexpr int kProjections = 7;
-
 struct DecoderLayer {
-  std::vector<float> attn_norm, ffn_norm;      // [n_embd]
-  tensor::PackedMatrix weights[kProjections];  // By Projection, [n_out, n_in].
+  std::vector<float> attn_norm, ffn_norm;  // [n_embd]
+  // Empty where the family has none:
+  std::vector<float> attn_post_norm, ffn_post_norm;  // [n_embd]
+  std::vector<float> q_norm, k_norm;                 // [head_dim]
+  std::vector<float> qkv_bias;                       // [n_q + 2 n_kv]
+  tensor::PackedMatrix weights[kProjections];        // By Projection, [n_out, n_in].
 };
 
 // Immutable after load: share among threads.
@@ -70,6 +57,8 @@ class Decoder final {
   const tensor::PackedMatrix& embedding() const { return embedding_; }  // [n_vocab, n_embd]
   const tensor::PackedMatrix& output() const { return has_output_ ? output_ : embedding_; }
   const std::vector<float>& output_norm() const { return output_norm_; }
+  // Radians a position of each rotated pair, [n_rot / 2]: of layers with a window, or without.
+  const std::vector<double>& rope(bool window) const { return rope_[window ? 1 : 0]; }
   uint64_t resident_bytes() const;
 
   // Keys and values of kPageTokens positions, all layers, f16.
@@ -84,6 +73,7 @@ class Decoder final {
   tensor::PackedMatrix embedding_, output_;
   bool has_output_ = false;
   std::vector<float> output_norm_;
+  std::vector<double> rope_[2];
 };
 
 // An adapter's weights, bound to a decoder. Immutable.

@@ -17,11 +17,7 @@ constexpr int kLoraRows = tensor::LowRank::kRowsMax;
 
 struct DecoderRunner::State {
   State(const Decoder& d, ThreadPool& p, const tensor::Kernels& k)
-      : decoder(d), c(d.config()), pool(p), kernels(k) {
-    for (int i = 0; i < c.n_rot / 2; ++i) {
-      rope_frequency.push_back(std::pow(static_cast<double>(c.rope_theta), -2.0 * i / c.n_rot));
-    }
-  }
+      : decoder(d), c(d.config()), pool(p), kernels(k) {}
 
   struct Row {
     const Segment* segment;
@@ -49,7 +45,14 @@ struct DecoderRunner::State {
 
   void lay_out(std::span<const Segment> segments);
   void embed();
-  void rotate(float* head, int m) const;
+  // Cosine and sine of every angle of the step.
+  struct Turns {
+    std::vector<float> cosines, sines;  // [R, n_rot / 2]
+  };
+  void turn(int m, const std::vector<double>& frequencies, double magnitude, Turns* to) const;
+  void rotate(float* head, int m, const Turns& by) const;
+  // What a block adds, normed, onto x.
+  void add_normed(const std::vector<float>& norm, std::vector<float>* sums);
   void attention_block(int layer);
   void write_kv(int layer, int m);
   void attend(int layer);
@@ -64,14 +67,14 @@ struct DecoderRunner::State {
   const DecoderConfig& c;
   ThreadPool& pool;
   const tensor::Kernels& kernels;
-  std::vector<double> rope_frequency;  // [n_rot / 2]
 
   std::vector<Row> rows;
-  std::vector<Piece> tiles;           // For attention: rows whose queries go together.
-  std::vector<Piece> lora_pieces;     // Of segments with an adapter.
-  int query_rows = 1;                 // Rows of a tile.
-  std::vector<float> cosines, sines;  // [R, n_rot / 2]
-  std::vector<float> x;               // [R, n_embd], the residual stream
+  std::vector<Piece> tiles;        // For attention: rows whose queries go together.
+  std::vector<Piece> lora_pieces;  // Of segments with an adapter.
+  int query_rows = 1;              // Rows of a tile.
+  Turns turns[2];                  // Of layers without and with a window.
+  std::vector<float> x;            // [R, n_embd], the residual stream
+  std::vector<float> added;        // [R, n_embd], where a norm stands before the addition
   Activations normed, attended, gated, output_rows;
   std::vector<float> qkv;      // [R, n_q + 2 n_kv]
   std::vector<float> gate_up;  // [R, 2 n_ff]
@@ -112,49 +115,75 @@ void DecoderRunner::State::lay_out(std::span<const Segment> segments) {
   grow(x, r * static_cast<size_t>(c.n_embd));
   grow(qkv, r * static_cast<size_t>(c.n_q() + 2 * c.n_kv()));
   grow(gate_up, r * 2 * static_cast<size_t>(c.n_ff));
-  grow(cosines, r * rope_frequency.size());
-  grow(sines, r * rope_frequency.size());
+  if (c.family.post_norms) grow(added, r * static_cast<size_t>(c.n_embd));
+  for (Turns* t : {&turns[0], c.window > 0 ? &turns[1] : nullptr}) {
+    if (t == nullptr) continue;
+    grow(t->cosines, r * static_cast<size_t>(c.n_rot / 2));
+    grow(t->sines, r * static_cast<size_t>(c.n_rot / 2));
+  }
   normed.resize(n, c.n_embd);
   attended.resize(n, c.n_q());
   gated.resize(n, c.n_ff);
 }
 
-void DecoderRunner::State::embed() {
-  const size_t half = rope_frequency.size();
-  each_row([&](int m) {
-    const Row& row = rows[static_cast<size_t>(m)];
-    decoder.embedding().row(row.token,
-                            x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd));
-    for (size_t i = 0; i < half; ++i) {
-      const double angle = row.position * rope_frequency[i];
-      cosines[static_cast<size_t>(m) * half + i] = static_cast<float>(std::cos(angle));
-      sines[static_cast<size_t>(m) * half + i] = static_cast<float>(std::sin(angle));
-    }
-  });
-}
-
-// Adjacent pairs (2i, 2i + 1): GGUF's order of llama's q and k rows.
-void DecoderRunner::State::rotate(float* head, int m) const {
-  const size_t half = rope_frequency.size();
-  const float* cosine = cosines.data() + static_cast<size_t>(m) * half;
-  const float* sine = sines.data() + static_cast<size_t>(m) * half;
-  for (size_t i = 0; i < half; ++i) {
-    const float a = head[2 * i], b = head[2 * i + 1];
-    head[2 * i] = a * cosine[i] - b * sine[i];
-    head[2 * i + 1] = a * sine[i] + b * cosine[i];
+void DecoderRunner::State::turn(int m, const std::vector<double>& frequencies, double magnitude,
+                                Turns* to) const {
+  const size_t at = static_cast<size_t>(m) * frequencies.size();
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    const double angle = rows[static_cast<size_t>(m)].position * frequencies[i];
+    to->cosines[at + i] = static_cast<float>(std::cos(angle) * magnitude);
+    to->sines[at + i] = static_cast<float>(std::sin(angle) * magnitude);
   }
 }
 
+void DecoderRunner::State::embed() {
+  each_row([&](int m) {
+    float* to = x.data() + static_cast<size_t>(m) * static_cast<size_t>(c.n_embd);
+    decoder.embedding().row(rows[static_cast<size_t>(m)].token, to);
+    if (c.family.scaled_embedding) {
+      for (int i = 0; i < c.n_embd; ++i) to[i] *= c.embedding_scale;
+    }
+    turn(m, decoder.rope(false), c.rope_scaling.magnitude, &turns[0]);
+    if (c.window > 0) turn(m, decoder.rope(true), 1, &turns[1]);
+  });
+}
+
+void DecoderRunner::State::rotate(float* head, int m, const Turns& by) const {
+  const auto half = static_cast<size_t>(c.n_rot / 2);
+  const float* cosine = by.cosines.data() + static_cast<size_t>(m) * half;
+  const float* sine = by.sines.data() + static_cast<size_t>(m) * half;
+  // GGUF keeps the rows of llama's q and k so that a pair's two are neighbours.
+  const size_t step = c.family.half_pairs ? 1 : 2;
+  const size_t apart = c.family.half_pairs ? half : 1;
+  for (size_t i = 0; i < half; ++i) {
+    float& first = head[step * i];
+    float& second = head[step * i + apart];
+    const float a = first, b = second;
+    first = a * cosine[i] - b * sine[i];
+    second = a * sine[i] + b * cosine[i];
+  }
+}
+
+// Row m's q, k and v from what the products gave: biased, normed, rotated; k and v into their page.
 void DecoderRunner::State::write_kv(int layer, int m) {
   const Row& row = rows[static_cast<size_t>(m)];
+  const DecoderLayer& w = decoder.layer(layer);
+  const Turns& by = turns[c.has_window(layer) ? 1 : 0];
   const size_t width = static_cast<size_t>(c.n_q() + 2 * c.n_kv());
   float* q = qkv.data() + static_cast<size_t>(m) * width;
   float* k = q + c.n_q();
   float* v = k + c.n_kv();
-  const float scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
-  for (int h = 0; h < c.n_head; ++h) rotate(q + h * c.head_dim, m);
-  for (int i = 0; i < c.n_q(); ++i) q[i] *= scale;
-  for (int h = 0; h < c.n_head_kv; ++h) rotate(k + h * c.head_dim, m);
+  if (c.family.qkv_bias) kernels.add(q, w.qkv_bias.data(), static_cast<int>(width));
+  if (c.family.qk_norm) {
+    for (int h = 0; h < c.n_head + c.n_head_kv; ++h) {
+      float* head = q + h * c.head_dim;
+      const float* norm = h < c.n_head ? w.q_norm.data() : w.k_norm.data();
+      kernels.rms_norm(head, norm, c.head_dim, c.norm_epsilon, head);
+    }
+  }
+  for (int h = 0; h < c.n_head; ++h) rotate(q + h * c.head_dim, m, by);
+  for (int i = 0; i < c.n_q(); ++i) q[i] *= c.attention_scale;
+  for (int h = 0; h < c.n_head_kv; ++h) rotate(k + h * c.head_dim, m, by);
   uint8_t* page = row.segment->pages[static_cast<size_t>(row.position / kPageTokens)];
   const int slot = row.position % kPageTokens;
   uint16_t halves[1024];
@@ -189,7 +218,8 @@ void DecoderRunner::State::attend(int layer) {
   pool.parallel_for(n_pieces, [&](int index) {
     const float* q[64];
     float* out[64];
-    int limits[64];
+    int limits[64], firsts[64];
+    const bool window = c.has_window(layer);
     for (int item = index * piece; item < std::min(n, (index + 1) * piece); ++item) {
       const Piece& tile = tiles[static_cast<size_t>(item / per_tile)];
       const int part = item % per_tile;
@@ -201,10 +231,12 @@ void DecoderRunner::State::attend(int layer) {
           q[n_q] = qkv.data() + static_cast<size_t>(m) * width + h * c.head_dim;
           out[n_q] = attended.row(m) + h * c.head_dim;
           limits[n_q] = rows[static_cast<size_t>(m)].position + 1;
+          firsts[n_q] = std::max(0, limits[n_q] - c.window);
           if (++n_q == 64 || (m == tile.first + tile.n - 1 && h == head0 + heads - 1)) {
             kernels.attend({.q = q,
                             .out = out,
                             .n_positions = limits,
+                            .first = window ? firsts : nullptr,
                             .n_q = n_q,
                             .head_dim = c.head_dim,
                             .pages = tile.segment->pages.data(),
@@ -234,6 +266,15 @@ void DecoderRunner::State::adapt(int layer, const Activations& in,
   });
 }
 
+void DecoderRunner::State::add_normed(const std::vector<float>& norm, std::vector<float>* sums) {
+  const auto width = static_cast<size_t>(c.n_embd);
+  each_row([&](int m) {
+    float* row = sums->data() + static_cast<size_t>(m) * width;
+    kernels.rms_norm(row, norm.data(), c.n_embd, c.norm_epsilon, row);
+    kernels.add(x.data() + static_cast<size_t>(m) * width, row, c.n_embd);
+  });
+}
+
 void DecoderRunner::State::attention_block(int layer) {
   const DecoderLayer& w = decoder.layer(layer);
   const auto& weights = w.weights;
@@ -255,9 +296,12 @@ void DecoderRunner::State::attention_block(int layer) {
   attend(layer);
   each_row([&](int m) { attended.quantize_row(kernels, m); });
   const tensor::MatmulPart out[] = {{&weights[static_cast<int>(Projection::o)], 0}};
-  tensor::matmul(pool, kernels, attended, 0, r, out, x.data(), static_cast<size_t>(c.n_embd), true);
-  const Adapted adapted_out[] = {{Projection::o, x.data()}};
+  std::vector<float>& to = c.family.post_norms ? added : x;
+  tensor::matmul(pool, kernels, attended, 0, r, out, to.data(), static_cast<size_t>(c.n_embd),
+                 !c.family.post_norms);
+  const Adapted adapted_out[] = {{Projection::o, to.data()}};
   adapt(layer, attended, adapted_out, static_cast<size_t>(c.n_embd));
+  if (c.family.post_norms) add_normed(w.attn_post_norm, &added);
 }
 
 void DecoderRunner::State::feed_forward_block(int layer) {
@@ -276,15 +320,19 @@ void DecoderRunner::State::feed_forward_block(int layer) {
   const Adapted adapted[] = {{Projection::gate, gate_up.data()},
                              {Projection::up, gate_up.data() + c.n_ff}};
   adapt(layer, normed, adapted, width);
+  const auto activate = c.family.gelu ? kernels.gelu_mul : kernels.silu_mul;
   each_row([&](int m) {
     const float* gate = gate_up.data() + static_cast<size_t>(m) * width;
-    kernels.silu_mul(gate, gate + c.n_ff, c.n_ff, gated.row(m));
+    activate(gate, gate + c.n_ff, c.n_ff, gated.row(m));
     gated.quantize_row(kernels, m);
   });
   const tensor::MatmulPart down[] = {{&weights[static_cast<int>(Projection::down)], 0}};
-  tensor::matmul(pool, kernels, gated, 0, r, down, x.data(), static_cast<size_t>(c.n_embd), true);
-  const Adapted adapted_down[] = {{Projection::down, x.data()}};
+  std::vector<float>& to = c.family.post_norms ? added : x;
+  tensor::matmul(pool, kernels, gated, 0, r, down, to.data(), static_cast<size_t>(c.n_embd),
+                 !c.family.post_norms);
+  const Adapted adapted_down[] = {{Projection::down, to.data()}};
   adapt(layer, gated, adapted_down, static_cast<size_t>(c.n_embd));
+  if (c.family.post_norms) add_normed(w.ffn_post_norm, &added);
 }
 
 DecoderRunner::DecoderRunner(const Decoder& decoder, ThreadPool& pool,
@@ -334,7 +382,7 @@ void DecoderRunner::logits_of(std::span<const HeadRow> rows) {
 
 uint64_t DecoderRunner::scratch_bytes() const {
   const State& s = *state_;
-  return 4 * (s.x.size() + s.qkv.size() + s.gate_up.size() + s.scores.size() + s.logits.size());
+  return 4 * (s.x.size() + s.added.size() + s.qkv.size() + s.gate_up.size() + s.scores.size() + s.logits.size());
 }
 
 }  // namespace consort::model

@@ -1,7 +1,8 @@
 // Encoder: a BERT-family transformer that turns token sequences into vectors.
 //
 //   tokens -> word + position + type embedding -> norm -> n_layer x { q k v, attention over the
-//   whole sequence, output, norm; GELU, norm } -> pooling -> L2 norm.
+//   whole sequence, output, norm; GELU, norm } -> pooling -> L2 norm
+//                                             or -> first token -> dense, tanh -> linear: scores.
 //
 // Weights and the rows they multiply are rounded to bfloat16, sums and all else are f32 (cosine to
 // f32 at least 0.9999: encoder_golden_test.cc); sequences of a batch lie end to end without
@@ -20,6 +21,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "model/safetensors.h"
+#include "model/text_pair.h"
 #include "tensor/matmul.h"
 
 namespace consort::model {
@@ -34,6 +36,8 @@ struct EncoderConfig {
   int tokens_max = 0;   // Longer texts are cut here, specials kept.
   float norm_epsilon = 1e-12f;
   enum class Pooling { mean, cls } pooling = Pooling::mean;
+  int n_types = 1;   // Rows of the type table.
+  int n_labels = 0;  // Of the classifier; 0 = the model has none.
   int head_dim() const { return n_embd / n_head; }
 };
 
@@ -53,7 +57,8 @@ class Encoder final {
   };
 
   // A sentence-transformers folder: model.safetensors, config.json, and where present
-  // sentence_bert_config.json (max_seq_length) and 1_Pooling/config.json.
+  // sentence_bert_config.json (max_seq_length) and 1_Pooling/config.json. A classifier
+  // (BertForSequenceClassification: cross-encoders) is read where the file has one.
   static Result<std::unique_ptr<const Encoder>> load(const std::filesystem::path& folder);
 
   const EncoderConfig& config() const { return config_; }
@@ -61,7 +66,10 @@ class Encoder final {
   const Digest& digest() const { return digest_; }  // Of model.safetensors.
   uint64_t resident_bytes() const;
   // Embedding before the first layer, normalised: [n_embd].
-  void embed(const tensor::Kernels& kernels, int32_t token, int position, float* out) const;
+  void embed(const tensor::Kernels& kernels, int32_t token, int position, int type,
+             float* out) const;
+  // The classifier on the last layer's first row: [n_labels].
+  std::vector<float> classify(const float* first) const;
 
  private:
   Encoder() = default;
@@ -69,9 +77,14 @@ class Encoder final {
   Digest digest_;
   tensor::PackedMatrix words_;    // [n_vocab, n_embd]
   std::vector<float> positions_;  // [n_positions, n_embd]
-  std::vector<float> type_;       // [n_embd], type 0
+  std::vector<float> types_;      // [n_types, n_embd]
   Norm embedding_norm_;
   std::vector<Layer> layers_;
+  // Small beside the layers: f32, row-major.
+  struct Dense {
+    std::vector<float> weight, bias;  // [n_out, n_embd], [n_out]
+  };
+  Dense pooler_, classifier_;
 };
 
 // Owns scratch memory. One thread at a time.
@@ -84,6 +97,10 @@ class EncoderRunner final {
 
   // Each sequence has 1 to tokens_max ids in [0, n_vocab). Result: [sequences][n_embd], norm 1.
   std::vector<std::vector<float>> run(std::span<const std::vector<int32_t>> sequences);
+
+  // What the classifier says of each pair, before any sigmoid or softmax: [pairs][n_labels]. The
+  // model has a classifier and two types; ids as above.
+  std::vector<std::vector<float>> score(std::span<const TextPair> pairs);
 
  private:
   struct State;

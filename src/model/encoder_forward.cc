@@ -32,6 +32,12 @@ struct EncoderRunner::State {
   static void fill(float* to, const std::vector<float>& from) {
     std::memcpy(to, from.data(), from.size() * sizeof(float));
   }
+  // Rows of the last layer for all inputs, in x; `sequences` says where each begins.
+  struct Input {
+    std::span<const int32_t> ids;
+    int n_first;  // Ids of type 0.
+  };
+  void encode(std::span<const Input> inputs);
   void attend();
   void layer(const Encoder::Layer& w);
   // sums = bias + in . weight, then x = norm(x + sums).
@@ -114,33 +120,53 @@ EncoderRunner::EncoderRunner(const Encoder& encoder, ThreadPool& pool,
     : state_(new State{encoder, encoder.config(), pool, kernels, {}, 0, {}, {}, {}, {}, {}, {}}) {}
 EncoderRunner::~EncoderRunner() = default;
 
+void EncoderRunner::State::encode(std::span<const Input> inputs) {
+  sequences.clear();
+  rows = 0;
+  for (const Input& input : inputs) {
+    const auto n = static_cast<int>(input.ids.size());
+    CONSORT_CHECK(n > 0 && n <= c.n_positions);
+    CONSORT_CHECK(input.n_first == n || c.n_types > 1);
+    sequences.push_back({rows, n});
+    rows += n;
+  }
+  if (rows == 0) return;
+  x.resize(rows, c.n_embd);
+  attended.resize(rows, c.n_embd);
+  inner.resize(rows, c.n_ff);
+  const size_t cells = static_cast<size_t>(rows) * static_cast<size_t>(c.n_embd);
+  if (sums.size() < cells) {
+    sums.resize(cells);
+    qkv.resize(3 * cells);
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    for (int t = 0; t < sequences[i].n; ++t) {
+      const int m = sequences[i].first + t;
+      encoder.embed(kernels, inputs[i].ids[static_cast<size_t>(t)], t,
+                    t < inputs[i].n_first ? 0 : 1, x.row(m));
+      x.round_row(kernels, m);
+    }
+  }
+  for (int i = 0; i < c.n_layer; ++i) layer(encoder.layer(i));
+}
+
+std::vector<std::vector<float>> EncoderRunner::score(std::span<const TextPair> pairs) {
+  State& s = *state_;
+  CONSORT_CHECK(s.c.n_labels > 0);
+  std::vector<State::Input> inputs;
+  for (const TextPair& pair : pairs) inputs.push_back({pair.ids, pair.n_first});
+  s.encode(inputs);
+  std::vector<std::vector<float>> out;
+  for (const State::Sequence& q : s.sequences) out.push_back(s.encoder.classify(s.x.row(q.first)));
+  return out;
+}
+
 std::vector<std::vector<float>> EncoderRunner::run(
     std::span<const std::vector<int32_t>> sequences) {
   State& s = *state_;
-  s.sequences.clear();
-  s.rows = 0;
-  for (const auto& ids : sequences) {
-    CONSORT_CHECK(!ids.empty() && static_cast<int>(ids.size()) <= s.c.n_positions);
-    s.sequences.push_back({s.rows, static_cast<int>(ids.size())});
-    s.rows += static_cast<int>(ids.size());
-  }
-  if (s.rows == 0) return {};
-  s.x.resize(s.rows, s.c.n_embd);
-  s.attended.resize(s.rows, s.c.n_embd);
-  s.inner.resize(s.rows, s.c.n_ff);
-  const size_t cells = static_cast<size_t>(s.rows) * static_cast<size_t>(s.c.n_embd);
-  if (s.sums.size() < cells) {
-    s.sums.resize(cells);
-    s.qkv.resize(3 * cells);
-  }
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    for (int t = 0; t < s.sequences[i].n; ++t) {
-      const int m = s.sequences[i].first + t;
-      s.encoder.embed(s.kernels, sequences[i][static_cast<size_t>(t)], t, s.x.row(m));
-      s.x.round_row(s.kernels, m);
-    }
-  }
-  for (int i = 0; i < s.c.n_layer; ++i) s.layer(s.encoder.layer(i));
+  std::vector<State::Input> inputs;
+  for (const auto& ids : sequences) inputs.push_back({ids, static_cast<int>(ids.size())});
+  s.encode(inputs);
   std::vector<std::vector<float>> out;
   for (const State::Sequence& q : s.sequences) {
     std::vector<float> v(s.x.row(q.first), s.x.row(q.first) + s.c.n_embd);

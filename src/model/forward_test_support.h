@@ -55,4 +55,20 @@ inline std::vector<float> golden_floats(const contract::Value& value) {
   return out;
 }
 
+inline std::string unbase64(std::string_view text) {
+  std::string out;
+  uint32_t bits = 0;
+  int n = 0;
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (const char c : text) {
+    const size_t value = kDigits.find(c);
+    if (value == std::string_view::npos) break;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    n += 6;
+    if (n >= 8) out += static_cast<char>(bits >> (n -= 8));
+  }
+  return out;
+}
+
 }  // namespace consort::model

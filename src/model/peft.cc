@@ -24,6 +24,7 @@ Error unsupported(const std::filesystem::path& file, std::string_view key,
 
 struct Config {
   double alpha = 0;
+  std::optional<int64_t> rank;  // "r"
   bool rank_stabilised = false;
   std::vector<int32_t> invocation_tokens;
 };
@@ -35,7 +36,8 @@ Result<Config> read_config(const std::filesystem::path& file) {
   const auto missing = [&](std::string_view what) {
     return make_error(ErrorCode::invalid_argument, 3504,
                       fmt::format("{} is missing or wrong", what))
-        .at(file.string());
+        .at(file.string())
+        .to_fix("save the adapter again with PEFT");
   };
   if (!root->is_object() || root->string_or("peft_type", "") != "LORA")
     return fail(missing("peft_type \"LORA\"").to_fix("give a LoRA adapter"));
@@ -56,6 +58,10 @@ Result<Config> read_config(const std::filesystem::path& file) {
   if (alpha == nullptr || !alpha->is_number()) return fail(missing("lora_alpha"));
   config.alpha = alpha->as_number().as_double();
   if (!std::isfinite(config.alpha) || config.alpha <= 0) return fail(missing("lora_alpha"));
+  if (const contract::Value* rank = root->find("r"); rank != nullptr) {
+    config.rank = rank->is_number() ? rank->as_number().as_int64() : std::nullopt;
+    if (!config.rank || *config.rank < 1) return fail(missing("r"));
+  }
   const contract::Value* stabilised = root->find("use_rslora");
   config.rank_stabilised = stabilised != nullptr && *stabilised == contract::Value(true);
   if (const contract::Value* tokens = root->find("alora_invocation_tokens");
@@ -182,6 +188,12 @@ Result<AdapterFile> read_peft(const std::filesystem::path& folder, const PeftBas
     if (a == nullptr || b == nullptr)
       return fail(bad(*file, "a LoRA tensor without its partner", name));
     CONSORT_ASSIGN(LoraPair pair, read_pair(*file, *a, *b));
+    if (config.rank && *config.rank != pair.rank) {
+      return fail(bad(*file,
+                      fmt::format("the tensor's rank is {}, but the configuration's r is {}",
+                                  pair.rank, *config.rank),
+                      a->name));
+    }
     pair.scale = static_cast<float>(config.alpha /
                                     (config.rank_stabilised ? std::sqrt(pair.rank) : pair.rank));
     const bool is_q = name.ends_with(".attn_q.weight"), is_k = name.ends_with(".attn_k.weight");

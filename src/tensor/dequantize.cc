@@ -149,6 +149,13 @@ uint64_t weight_bytes(WeightFormat format, uint64_t n) {
 }
 uint32_t weight_block(WeightFormat format) { return shape(format).weights; }
 
+void q4_k_scale(const uint8_t* block, int part, float* scale, float* offset) {
+  uint8_t s, m;
+  scale_min(part, block + 4, &s, &m);
+  *scale = half(block) * s;
+  *offset = -(half(block + 2) * m);
+}
+
 void dequantize(WeightFormat format, const uint8_t* in, uint64_t n, float* out) {
   const Shape block = shape(format);
   for (uint64_t i = 0; i < n; i += block.weights, in += block.bytes, out += block.weights) {

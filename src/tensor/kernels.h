@@ -59,9 +59,11 @@ struct PanelOutput {
 // Queries of one sequence and one KV head against that sequence's pages.
 // A page holds K as [head_dim][32 positions] and V as [32 positions][head_dim], both f16.
 struct AttendArgs {
-  const float* const* q;   // n_q pointers to head_dim floats, already scaled.
-  float* const* out;       // n_q pointers to head_dim floats.
-  const int* n_positions;  // Of each query: it sees positions [0, n).
+  const float* const* q;       // n_q pointers to head_dim floats, already scaled.
+  float* const* out;           // n_q pointers to head_dim floats.
+  const int* n_positions;      // Of each query: it sees positions [first, n).
+  const int* first = nullptr;  // Of each query, below its n; null = 0 for all. A query's bits
+                               // depend on neither the others' firsts nor what lies before its own.
   int n_q;
   int head_dim;
   const uint8_t* const* pages;  // By position / 32.
@@ -97,6 +99,8 @@ struct Kernels {
   void (*layer_norm)(const float* x, const float* w, const float* b, int n, float epsilon,
                      float* out);
   void (*silu_mul)(const float* gate, const float* up, int n, float* out);  // silu(gate) * up
+  // gelu(gate) * up, gelu in its tanh form: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3)))
+  void (*gelu_mul)(const float* gate, const float* up, int n, float* out);
   void (*gelu)(float* x, int n);  // x/2 (1 + erf(x / sqrt 2)), erf by Abramowitz-Stegun 7.1.26
   void (*add)(float* x, const float* y, int n);  // x += y
   // softmax over n (any n >= 1) values in place; reads and writes x up to n rounded up to 16.

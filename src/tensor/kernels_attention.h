@@ -28,11 +28,17 @@ void attend_queries(const AttendArgs& a, int q0) {
   int n_most = 0;
   for (int j = 0; j < Q; ++j)
     n_most = a.n_positions[q0 + j] > n_most ? a.n_positions[q0 + j] : n_most;
+  int page0 = 0;  // Position at which the first page that any query sees begins.
+  if (a.first != nullptr) {
+    page0 = a.first[q0];
+    for (int j = 1; j < Q; ++j) page0 = a.first[q0 + j] < page0 ? a.first[q0 + j] : page0;
+    page0 = page0 / kPageTokens * kPageTokens;
+  }
   const float* q[Q];
   for (int j = 0; j < Q; ++j) q[j] = a.q[q0 + j];
   // A whole page at a time: positions beyond n_most are computed from whatever is there, and
   // unused.
-  for (int start = 0; start < n_most; start += kPageTokens) {
+  for (int start = page0; start < n_most; start += kPageTokens) {
     const auto* k = reinterpret_cast<const uint16_t*>(a.pages[start / kPageTokens] + a.k_offset);
     F acc[Q][2];
 #pragma GCC unroll 6
@@ -59,10 +65,14 @@ void attend_queries(const AttendArgs& a, int q0) {
   for (int j = 0; j < Q; ++j) {
     float* scores = a.scores + static_cast<size_t>(j) * a.scores_stride;
     const int n = a.n_positions[q0 + j];
-    inverse[j] = exponentials(scores, n);
+    const int first = a.first != nullptr ? a.first[q0 + j] : 0;
+    const int first16 = first / 16 * 16;
+    for (int i = first16; i < first; ++i) scores[i] = -1e30f;
+    inverse[j] = exponentials(scores + first16, n - first16);
+    for (int i = page0; i < first16; ++i) scores[i] = 0.0f;
     for (int i = (n + 15) / 16 * 16; i < n16; ++i) scores[i] = 0.0f;
   }
-  // A position beyond a query's own has weight 0 and adds exactly nothing.
+  // A position outside a query's own has weight 0 and adds exactly nothing.
   for (int column = 0; column < a.head_dim; column += 64) {
     const int parts = a.head_dim - column >= 64 ? 4 : (a.head_dim - column) / 16;
     F acc[Q][4];
@@ -71,7 +81,7 @@ void attend_queries(const AttendArgs& a, int q0) {
 #pragma GCC unroll 4
       for (int c = 0; c < 4; ++c) acc[j][c] = set1(0.0f);
     }
-    for (int start = 0; start < n_most; start += kPageTokens) {
+    for (int start = page0; start < n_most; start += kPageTokens) {
       const auto* v =
           reinterpret_cast<const uint16_t*>(a.pages[start / kPageTokens] + a.v_offset) + column;
       const int end = n_most - start < kPageTokens ? n_most - start : kPageTokens;

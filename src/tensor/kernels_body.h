@@ -48,6 +48,16 @@ void silu_mul(const float* gate, const float* up, int n, float* out) {
   }
 }
 
+void gelu_mul(const float* gate, const float* up, int n, float* out) {
+  const F one = set1(1.0f);
+  for (int i = 0; i < n; i += 16) {
+    const F g = load(gate + i);
+    const F cube = fma(mul(set1(0.044715f), mul(g, g)), g, g);
+    const F sigmoid = div(one, add(one, exp_f(mul(set1(-1.5957691216057308f), cube))));
+    store(out + i, mul(mul(g, sigmoid), load(up + i)));
+  }
+}
+
 void gelu(float* x, int n) {
   const F one = set1(1.0f);
   for (int i = 0; i < n; i += 16) {
@@ -126,6 +136,7 @@ constexpr Kernels make_kernels(Isa isa) {
           .rms_norm = rms_norm,
           .layer_norm = layer_norm,
           .silu_mul = silu_mul,
+          .gelu_mul = gelu_mul,
           .gelu = gelu,
           .add = add_rows,
           .softmax = softmax,

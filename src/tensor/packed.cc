@@ -94,6 +94,57 @@ Result<void> pack_q8_row(const uint8_t* in, bool five_bits, int n_blocks, int r,
   return {};
 }
 
+// One source row of Q4_K: its 32-weight parts, each with a scale and an offset, are as Q4_1's once
+// these two are rounded to f16 (in the file they are products of an f16 and 6 bits).
+Result<void> pack_q4_k_row(const uint8_t* in, int n_blocks, int r, uint8_t* panel) {
+  for (int b = 0; b < n_blocks; ++b, panel += kQ4BlockBytes) {
+    const uint8_t* super_block = in + 144 * (b / 8);
+    float scale_offset[2];
+    q4_k_scale(super_block, b % 8, &scale_offset[0], &scale_offset[1]);
+    const uint8_t* q = super_block + 16 + 32 * (b % 8 / 2);
+    const int shift = b % 2 * 4;
+    for (int i = 0; i < 16; ++i) {
+      const int low = q[i] >> shift & 15, high = q[i + 16] >> shift & 15;
+      panel[64 * (i / 4) + 4 * r + i % 4] = static_cast<uint8_t>(low | high << 4);
+    }
+    uint16_t halves[2];
+    scalar_kernels()->f32_to_f16(scale_offset, 2, halves);
+    if (!finite_half(halves[0]) || !finite_half(halves[1])) return fail(not_finite());
+    write_half(panel + 256 + 2 * r, halves[0]);
+    write_half(panel + 288 + 2 * r, halves[1]);
+  }
+  return {};
+}
+
+// One row of f32 to `n_blocks` blocks of `groups` x 4 columns, as Q8_0 rounds: codes by the exact
+// scale, which is then kept as f16. Columns from n_in on are 0.
+Result<void> round_q8_row(const float* from, int n_in, int groups, int n_blocks, int r,
+                          uint8_t* panel) {
+  const size_t block_bytes = groups == 8 ? kQ8BlockBytes : kQ8NarrowBytes;
+  for (int b = 0; b < n_blocks; ++b, panel += block_bytes) {
+    float block[kBlock] = {};
+    const int n = std::min(kBlock, n_in - b * kBlock);
+    float peak = 0;
+    for (int k = 0; k < n; ++k) {
+      block[k] = from[b * kBlock + k];
+      if (!std::isfinite(block[k])) return fail(not_finite());
+      peak = std::max(peak, std::fabs(block[k]));
+    }
+    const float d = peak / 127.0f;
+    if (d > 65504.0f) return fail(not_finite());
+    uint8_t codes[kBlock];
+    for (int k = 0; k < kBlock; ++k) {
+      const float code = d > 0 ? std::nearbyintf(block[k] / d) : 0.0f;
+      codes[k] = static_cast<uint8_t>(static_cast<int>(code) + 128);
+    }
+    for (int g = 0; g < groups; ++g) std::memcpy(panel + 64 * g + 4 * r, codes + 4 * g, 4);
+    uint16_t half;
+    scalar_kernels()->f32_to_f16(&d, 1, &half);
+    write_half(panel + 64 * groups + 2 * r, half);
+  }
+  return {};
+}
+
 Result<void> pack_f32_row(WeightFormat format, const uint8_t* in, int n, int r, uint8_t* panel,
                           std::vector<float>* row) {
   dequantize(format, in, static_cast<uint64_t>(n), row->data());
@@ -159,11 +210,15 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
   switch (format) {
     case WeightFormat::q4_0:
     case WeightFormat::q4_1:
+    case WeightFormat::q4_k:
       out.allocate(Kind::q4, n_out, n_in, kQ4BlockBytes * static_cast<size_t>(n_blocks),
                    std::move(arena));
       break;
     case WeightFormat::q5_0:
     case WeightFormat::q8_0:
+    case WeightFormat::q5_1:
+    case WeightFormat::q5_k:
+    case WeightFormat::q6_k:
       out.allocate(Kind::q8, n_out, n_in, kQ8BlockBytes * static_cast<size_t>(n_blocks),
                    std::move(arena));
       break;
@@ -171,21 +226,24 @@ Result<PackedMatrix> PackedMatrix::pack(WeightFormat format, std::span<const uin
       out.allocate(Kind::f32, n_out, n_in, 64 * static_cast<size_t>(n_in), std::move(arena));
       break;
   }
-  std::vector<float> scratch(out.kind_ == Kind::f32 ? n : 0);
+  const bool rounded =
+      format == WeightFormat::q5_1 || format == WeightFormat::q5_k || format == WeightFormat::q6_k;
+  std::vector<float> scratch(out.kind_ == Kind::f32 || rounded ? n : 0);
   for (int i = 0; i < n_out; ++i) {
     const uint8_t* in = data.data() + row_bytes * static_cast<uint64_t>(i);
     uint8_t* panel = out.data_ + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
     const int r = i % kPanelRows;
-    switch (out.kind_) {
-      case Kind::q4:
-        CONSORT_TRY(pack_q4_row(in, format == WeightFormat::q4_1, n_blocks, r, panel));
-        break;
-      case Kind::q8:
-        CONSORT_TRY(pack_q8_row(in, format == WeightFormat::q5_0, n_blocks, r, panel));
-        break;
-      default:
-        CONSORT_TRY(pack_f32_row(format, in, n_in, r, panel, &scratch));
-        break;
+    if (rounded) {
+      dequantize(format, in, n, scratch.data());
+      CONSORT_TRY(round_q8_row(scratch.data(), n_in, kBlock / 4, n_blocks, r, panel));
+    } else if (format == WeightFormat::q4_k) {
+      CONSORT_TRY(pack_q4_k_row(in, n_blocks, r, panel));
+    } else if (out.kind_ == Kind::q4) {
+      CONSORT_TRY(pack_q4_row(in, format == WeightFormat::q4_1, n_blocks, r, panel));
+    } else if (out.kind_ == Kind::q8) {
+      CONSORT_TRY(pack_q8_row(in, format == WeightFormat::q5_0, n_blocks, r, panel));
+    } else {
+      CONSORT_TRY(pack_f32_row(format, in, n_in, r, panel, &scratch));
     }
   }
   return out;
@@ -241,29 +299,7 @@ Result<PackedMatrix> PackedMatrix::round_to(Kind kind, std::span<const float> va
   for (int i = 0; i < n_out; ++i) {
     const float* from = values.data() + static_cast<size_t>(i) * static_cast<size_t>(n_in);
     uint8_t* panel = out.data_ + out.panel_bytes_ * static_cast<size_t>(i / kPanelRows);
-    const int r = i % kPanelRows;
-    for (int b = 0; b < n_blocks; ++b, panel += block_bytes) {
-      float block[kBlock] = {};
-      const int n = std::min(kBlock, n_in - b * kBlock);
-      float peak = 0;
-      for (int k = 0; k < n; ++k) {
-        block[k] = from[b * kBlock + k];
-        if (!std::isfinite(block[k])) return fail(not_finite());
-        peak = std::max(peak, std::fabs(block[k]));
-      }
-      // As Q8_0: codes by the exact scale, which is then kept as f16.
-      const float d = peak / 127.0f;
-      if (d > 65504.0f) return fail(not_finite());
-      uint8_t codes[kBlock];
-      for (int k = 0; k < kBlock; ++k) {
-        const float code = d > 0 ? std::nearbyintf(block[k] / d) : 0.0f;
-        codes[k] = static_cast<uint8_t>(static_cast<int>(code) + 128);
-      }
-      for (int g = 0; g < groups; ++g) std::memcpy(panel + 64 * g + 4 * r, codes + 4 * g, 4);
-      uint16_t half;
-      scalar_kernels()->f32_to_f16(&d, 1, &half);
-      write_half(panel + 64 * groups + 2 * r, half);
-    }
+    CONSORT_TRY(round_q8_row(from, n_in, groups, n_blocks, i % kPanelRows, panel));
   }
   return out;
 }

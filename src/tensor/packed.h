@@ -4,10 +4,12 @@
 // rows: the integer dot product then needs no sum across lanes, and a row's result is one chain in
 // column order. Sizes are the file's: a Q4_1 panel takes 5.0 bits a weight, a Q8_0 one 8.5.
 //
-//   kind  from                    block of 32 columns x 16 rows                       exact
-//   q4    Q4_1, Q4_0              256 B nibbles, 16 f16 scales, 16 f16 offsets         yes
-//   q8    Q8_0, Q5_0              512 B of weight + 128, 16 f16 scales                 yes
-//   f32   everything else         [n_in][16] f32                                       yes
+//   kind  from                    block of 32 columns x 16 rows                  exact
+//   q4    Q4_1, Q4_0              256 B nibbles, 16 f16 scales, 16 f16 offsets    yes
+//         Q4_K                    its 6-bit scales and offsets, as f16            to 2^-11
+//   q8    Q8_0, Q5_0              512 B of weight + 128, 16 f16 scales            yes
+//         Q5_1, Q5_K, Q6_K        rounded as Q8_0 does                            to 2^-8
+//   f32   F32, F16, BF16          [n_in][16] f32                                  yes
 //
 // Rounded from f32 by those who ask for it (`round_to`): q8 by blocks of 32 as Q8_0 does, and
 //
@@ -37,6 +39,9 @@ uint32_t weight_block(WeightFormat format);  // Weights that are stored together
 
 // n weights to f32, exactly. `in` has weight_bytes(format, n) bytes, unaligned allowed.
 void dequantize(WeightFormat format, const uint8_t* in, uint64_t n, float* out);
+
+// Of part `part` (0 to 7, 32 weights each) of one Q4_K block: weight = scale * code + offset.
+void q4_k_scale(const uint8_t* block, int part, float* scale, float* offset);
 
 // Cache-line aligned bytes, uninitialised. From 2 MiB on in huge pages where the system has them.
 class AlignedBytes final {

@@ -29,6 +29,35 @@ TEST(PackedMatrix, GivesBackEveryRowExactlyAsTheFileHasIt) {
   }
 }
 
+TEST(PackedMatrix, KeepsKQuantsWithinTheRoundingOfTheirScales) {
+  for (WeightFormat format :
+       {WeightFormat::q4_k, WeightFormat::q5_1, WeightFormat::q5_k, WeightFormat::q6_k}) {
+    const int n_out = 19, n_in = 512;
+    std::vector<uint8_t> data(weight_bytes(format, static_cast<uint64_t>(n_out * n_in)));
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<uint8_t>((i * 2654435761u >> 11) & 0x3f);
+    auto packed = PackedMatrix::pack(format, data, n_out, n_in);
+    ASSERT_TRUE(packed) << packed.error().to_string();
+    EXPECT_LT(packed->resident_bytes(), static_cast<uint64_t>(32 * n_in * 9 / 8 + 1));
+    std::vector<float> wanted(static_cast<size_t>(n_out * n_in)), row(static_cast<size_t>(n_in));
+    dequantize(format, data.data(), wanted.size(), wanted.data());
+    for (int i = 0; i < n_out; ++i) {
+      packed->row(i, row.data());
+      for (int k = 0; k < n_in; ++k) {
+        float peak = 0;
+        for (int j = k / 32 * 32; j < k / 32 * 32 + 32; ++j)
+          peak = std::max(peak, std::fabs(wanted[static_cast<size_t>(i * n_in + j)]));
+        // Q4_K: code * scale and offset, each to 2^-12, may cancel. The others: half a code, and
+        // the scale's own rounding, 2^-12 (2^-25 where it is subnormal) of at most 127 codes.
+        const float bound =
+            format == WeightFormat::q4_k ? peak / 256 : peak / 127 * 0.54f + 127 * 0x1p-25f;
+        ASSERT_NEAR(row[static_cast<size_t>(k)], wanted[static_cast<size_t>(i * n_in + k)], bound)
+            << static_cast<int>(format) << " " << i << " " << k;
+      }
+    }
+  }
+}
+
 TEST(PackedMatrix, RefusesDataOfAnotherSizeRaggedRowsAndScalesThatAreNotFinite) {
   std::vector<uint8_t> data(weight_bytes(WeightFormat::q8_0, 64), 0);
   auto short_data = PackedMatrix::pack(WeightFormat::q8_0, std::span(data).first(67), 1, 64);

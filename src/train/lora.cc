@@ -15,8 +15,8 @@ constexpr const char* kTensorNames[model::kProjections] = {
 }  // namespace
 
 int n_out_of(const model::DecoderConfig& c, int projection) {
-  const int sizes[model::kProjections] = {c.n_q(),  c.n_kv(), c.n_kv(), c.n_embd,
-                                          c.n_ff, c.n_ff,   c.n_embd};
+  const int sizes[model::kProjections] = {c.n_q(), c.n_kv(), c.n_kv(), c.n_embd,
+                                          c.n_ff,  c.n_ff,   c.n_embd};
   return sizes[projection];
 }
 
@@ -31,6 +31,10 @@ Result<LoraWeights> LoraWeights::create(const model::DecoderConfig& model,
   const auto bad = [](std::string message, std::string value) {
     return fail(make_error(ErrorCode::invalid_argument, 9001, std::move(message)).got(value));
   };
+  // The backward pass knows no biases, windows, further norms or scaled rotation.
+  if (!model.is_plain_llama())
+    return bad("adapters are trained on llama models without rotary scaling only",
+               model.architecture);
   if (config.rank < 1 || config.rank > model::AdapterFile::kRankMax)
     return bad("the rank of an adapter is 1 to 64", std::to_string(config.rank));
   if (!(config.alpha > 0) || !std::isfinite(config.alpha))
