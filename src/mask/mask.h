@@ -49,6 +49,7 @@ struct MaskOptions {
   // Keys that no `properties` declares may be written, if the schema accepts them: each new.
   bool open = false;
   bool any_order = false;  // Declared keys in any order, not the author's.
+  bool operator==(const MaskOptions&) const = default;
 };
 
 // Compiled contract for one vocabulary. Immutable, shared.
