@@ -210,8 +210,8 @@ class Engine final {
   Result<void> unload_model(std::string_view name);  // failed_precondition 4105 while in use.
   // GGUF LoRA or PEFT folder. Refused 4106 when it names another base, a tensor does not bind, or a
   // probe's logits do not change. An activated adapter (aLoRA) acts from the last place in a prompt
-  // where its invocation tokens stand; a prompt without them is refused, 4116. Reading and packing
-  // run at idle priority, so that others decode on.
+  // where its invocation tokens stand; a prompt without them is refused, 4116. Reading, packing and
+  // the probe run at idle priority on a thread of their own, so that others decode on.
   Result<AdapterInfo> load_adapter(std::string name, std::string_view model,
                                    const std::filesystem::path& path);
   Result<void> unload_adapter(std::string_view name, std::string_view model);

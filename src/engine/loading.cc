@@ -1,5 +1,5 @@
-// Models and adapters in and out. Reading and packing run on the caller's thread, so others decode
-// on.
+// Models and adapters in and out. Reading, packing and trying run beside the engine's thread, so
+// others decode on.
 #include <pthread.h>
 #include <sched.h>
 
@@ -27,6 +27,82 @@ void at_idle_priority(Body&& body) {
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);  // Refused: then as any thread.
     body();
   }).join();
+}
+
+Error does_not_fit(const std::filesystem::path& path, std::string message, std::string_view value) {
+  return make_error(ErrorCode::failed_precondition, 4106, std::move(message))
+      .at(path.string())
+      .got(value)
+      .to_fix("load the adapter on the base model that it was trained for");
+}
+
+// An adapter that binds to its base and changes what it says.
+struct AdapterCandidate {
+  std::unique_ptr<const model::DecoderAdapter> weights;
+  std::vector<int32_t> invocation;
+  Digest digest;
+  int rank = 0;
+  std::vector<float> base;  // The base's logits of the probe.
+};
+
+// Logits after each of a few tokens, read apart from the batch: a row's bits do not depend on
+// where it is computed. The adapter acts from the first token on, whatever invokes it.
+std::vector<float> probe(const LoadedModel& model, const model::DecoderAdapter* adapter,
+                         const tensor::Kernels& kernels) {
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < 4; ++i) tokens.push_back((i * 7919 + 17) % model.info.n_vocab);
+  tensor::AlignedBytes page(model.decoder->page_bytes());
+  uint8_t* const pages[] = {page.data()};
+  ThreadPool alone(1);
+  model::DecoderRunner runner(*model.decoder, alone, kernels);
+  const model::Segment segment{.tokens = tokens,
+                               .position = 0,
+                               .pages = pages,
+                               .adapter = adapter,
+                               .n_outputs = static_cast<int>(tokens.size())};
+  runner.forward({&segment, 1});
+  const auto logits = runner.logits(0, segment.n_outputs);
+  return {logits.begin(), logits.end()};
+}
+
+// Reads, packs and tries it: an adapter that changes nothing is not the one that someone meant.
+// `base`: the base's logits of the probe, when known.
+Result<AdapterCandidate> read_and_try(const LoadedModel& model, const std::filesystem::path& path,
+                                      std::vector<float> base, const tensor::Kernels& kernels) {
+  AdapterCandidate out;
+  CONSORT_ASSIGN(
+      model::AdapterFile file,
+      model::load_adapter_file(path, model::PeftBase{.architecture = model.info.architecture,
+                                                     .n_head = model.n_head,
+                                                     .n_head_kv = model.n_head_kv}));
+  if (file.base_sha256 && *file.base_sha256 != model.info.digest) {
+    return fail(does_not_fit(path, "the adapter names another base", file.base_sha256->hex()));
+  }
+  for (const int32_t t : file.invocation_tokens) {
+    if (t < 0 || t >= model.info.n_vocab) {
+      return fail(
+          does_not_fit(path, "an invocation token is outside the vocabulary", std::to_string(t)));
+    }
+  }
+  auto bound = model::DecoderAdapter::bind(*model.decoder, file);
+  if (!bound) return fail(std::move(bound).error().at(path.string()));
+  out.weights = std::move(*bound);
+  out.invocation = std::move(file.invocation_tokens);
+  out.digest = file.digest;
+  out.rank = file.rank;
+  out.base = base.empty() ? probe(model, nullptr, kernels) : std::move(base);
+  const std::vector<float> with = probe(model, out.weights.get(), kernels);
+  if (out.base == with) {
+    return fail(
+        does_not_fit(path, "the adapter does not change the model's logits", path.string()));
+  }
+  for (const float v : with) {
+    if (!std::isfinite(v)) {
+      return fail(
+          does_not_fit(path, "the adapter makes the model's logits infinite", path.string()));
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -89,7 +165,7 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
 }
 
 Result<void> Engine::unload_model(std::string_view name) {
-  std::shared_ptr<LoadedModel> gone;
+  std::shared_ptr<LoadedModel> gone;  // Freed after the lock is let go.
   std::lock_guard lock(state_->mutex);
   const auto at = state_->models.find(name);
   if (at == state_->models.end())
@@ -107,84 +183,30 @@ Result<void> Engine::unload_model(std::string_view name) {
 Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view model_name,
                                          const std::filesystem::path& path) {
   CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
-  const auto refuse = [&](std::string message, std::string_view value) {
-    return fail(make_error(ErrorCode::failed_precondition, 4106, std::move(message))
-                    .at(path.string())
-                    .got(value)
-                    .to_fix("load the adapter on the base model that it was trained for"));
-  };
-  if (!model->decoder) return refuse("adapters for encoders are not supported", model_name);
+  if (!model->decoder) {
+    return fail(does_not_fit(path, "adapters for encoders are not supported", model_name));
+  }
   if (name.empty()) return fail(invalid_request("an adapter needs a name", "", "give a name"));
-  Result<model::AdapterFile> read = fail(Error());
-  Result<std::unique_ptr<const model::DecoderAdapter>> bound = fail(Error());
-  at_idle_priority([&] {
-    read = model::load_adapter_file(path, model::PeftBase{.architecture = model->info.architecture,
-                                                          .n_head = model->n_head,
-                                                          .n_head_kv = model->n_head_kv});
-    if (read) bound = model::DecoderAdapter::bind(*model->decoder, *read);
-  });
-  if (!read) return fail(std::move(read).error());
-  const model::AdapterFile& file = *read;
-  if (file.base_sha256 && *file.base_sha256 != model->info.digest) {
-    return refuse("the adapter names another base", file.base_sha256->hex());
+  std::vector<float> base;  // Known since the first adapter of this model.
+  {
+    std::lock_guard lock(state_->mutex);
+    base = model->probe;
   }
-  for (const int32_t t : file.invocation_tokens) {
-    if (t < 0 || t >= model->info.n_vocab) {
-      return refuse("an invocation token is outside the vocabulary", std::to_string(t));
-    }
-  }
+  Result<AdapterCandidate> tried = fail(Error());
+  at_idle_priority([&] { tried = read_and_try(*model, path, std::move(base), state_->kernels); });
+  if (!tried) return fail(std::move(tried).error());
   auto made = std::make_shared<LoadedAdapter>();
-  if (!bound) return fail(std::move(bound).error().at(path.string()));
-  made->weights = std::move(*bound);
-  made->invocation = file.invocation_tokens;
+  made->weights = std::move(tried->weights);
+  made->invocation = std::move(tried->invocation);
   made->info = {.name = name,
                 .model = std::string(model_name),
-                .digest = file.digest,
-                .rank = file.rank,
+                .digest = tried->digest,
+                .rank = tried->rank,
                 .resident_bytes = made->weights->resident_bytes()};
-  {
-    std::lock_guard lock(state_->mutex);
-    if (const auto at = model->adapters.find(name); at != model->adapters.end()) {
-      if (at->second->info.digest == made->info.digest) return at->second->info;
-      return fail(
-          make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
-              .got(name)
-              .to_fix("unload it first"));
-    }
-    made->id = state_->next_adapter_id++;
-  }
-  // The probe: an adapter that changes nothing is not the adapter that someone meant.
-  const auto probe =
-      [&](const std::shared_ptr<const LoadedAdapter>& adapter) -> Result<std::vector<float>> {
-    Task task;
-    task.kind = Task::Kind::rows;
-    task.model = model;
-    task.adapter = adapter;  // From the first token on, whatever invokes it.
-    for (int i = 0; i < 4; ++i) task.prompt.push_back((i * 7919 + 17) % model->info.n_vocab);
-    std::vector<float> logits;
-    task.on_row = [&](int, std::span<const float> row) {
-      logits.insert(logits.end(), row.begin(), row.end());
-    };
-    CONSORT_TRY(state_->submit(task));
-    return logits;
-  };
-  std::vector<float> without;
-  {
-    std::lock_guard lock(state_->mutex);
-    without = model->probe;
-  }
-  if (without.empty()) {
-    CONSORT_ASSIGN(without, probe(nullptr));
-    std::lock_guard lock(state_->mutex);
-    model->probe = without;
-  }
-  CONSORT_ASSIGN(const std::vector<float> with, probe(made));
-  if (without == with) return refuse("the adapter does not change the model's logits", name);
-  for (const float v : with) {
-    if (!std::isfinite(v)) return refuse("the adapter makes the model's logits infinite", name);
-  }
   std::lock_guard lock(state_->mutex);
-  if (model->adapters.contains(name)) {
+  if (model->probe.empty()) model->probe = std::move(tried->base);
+  if (const auto at = model->adapters.find(name); at != model->adapters.end()) {
+    if (at->second->info.digest == made->info.digest) return at->second->info;
     return fail(
         make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
             .got(name)
@@ -193,12 +215,14 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
   if (!state_->budget.try_add(made->info.resident_bytes))
     return fail(over_budget(state_->budget, made->info.resident_bytes));
   model->charged += made->info.resident_bytes;
+  made->id = state_->next_adapter_id++;
   model->adapters[name] = made;
   return made->info;
 }
 
 Result<void> Engine::unload_adapter(std::string_view name, std::string_view model_name) {
   CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
+  std::shared_ptr<const LoadedAdapter> gone;  // Freed after the lock is let go.
   std::lock_guard lock(state_->mutex);
   const auto at = model->adapters.find(name);
   if (at == model->adapters.end())
@@ -212,6 +236,7 @@ Result<void> Engine::unload_adapter(std::string_view name, std::string_view mode
   state_->budget.remove(at->second->info.resident_bytes);
   model->charged -= at->second->info.resident_bytes;
   state_->forgotten.emplace_back(model, at->second->id);
+  gone = std::move(at->second);
   model->adapters.erase(at);
   state_->wake.notify_one();
   return {};

@@ -150,6 +150,43 @@ def check_planted(name, corpus, rows):
     return len(reports), n_claims, n_errors, faults
 
 
+def on_page(text, claim, corpus):
+    """Is every number of the text printed on a cited page, in the scale that it has there or millions, or computed?"""
+    printed = page_numbers(corpus, claim["cites"])
+    known = {abs(p) for p in printed}
+    rule = claim.get("computed")
+    if rule:
+        known.add(abs(compute(rule["op"], [filings.number(a) for a in rule["args"]])))
+    for value, step, words in C.numbers_in(text):
+        scales = [Decimal(1), C.UNIT_WORDS[words.split()[-1].lower()], C.UNIT_WORDS["million"]] if "illion" in words else [Decimal(1)]
+        if not any(abs(k * scale - value) <= step / 2 for k in known for scale in scales):
+            return False
+    return True
+
+
+def check_hand_written(name, corpus):
+    """Quotes, true numbers and planted numbers of a set whose claims have no row of filing_rows.psv."""
+    faults, n_claims, n_errors = [], 0, 0
+    reports = read(name)
+    for r in reports:
+        wrong = {e["claim_id"]: e for e in r["errors"]}
+        for claim in r["report"]["claims"]:
+            n_claims += 1
+            where = f"{name} {r['id']} {claim['id']}"
+            for c in claim["cites"]:
+                if len(c["quote"].split()) > filings.MAX_QUOTE_WORDS:
+                    faults.append(f"{where}: long quote")
+                if filings.normal(c["quote"]) not in filings.normal(corpus.page(c["doc"], c["page"])):
+                    faults.append(f"{where}: quote not on the page: {c['quote']}")
+            error = wrong.get(claim["id"])
+            n_errors += error is not None
+            if not on_page(error["original"] if error else claim["text"], claim, corpus):
+                faults.append(f"{where}: a number is not on the cited page: {claim['text']}")
+            if error and error["kind"] == "wrong_number" and on_page(claim["text"], claim, corpus):
+                faults.append(f"{where}: planted number is on the page: {claim['text']}")
+    return len(reports), n_claims, n_errors, faults
+
+
 def check_tables(rows):
     """Every figure of the bundled tables is one of filing_rows.psv, with its document and page."""
     faults, n = [], 0
@@ -201,6 +238,9 @@ def main():
         *counts, found = check_planted("planted.real.jsonl", real, list(rows.values()))
         faults += found
         print("planted.real.jsonl: {} reports, {} claims, {} planted errors".format(*counts))
+        *counts, found = check_hand_written("planted.fresh2.jsonl", real)
+        faults += found
+        print("planted.fresh2.jsonl: {} reports, {} claims, {} planted errors".format(*counts))
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

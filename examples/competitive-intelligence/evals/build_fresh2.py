@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Makes planted.fresh2.jsonl from fresh2_claims.psv: true sentences and sentences with one planted error, written by
+hand, page by page, about pages that no other set cites. Same file every time (fixed seed).
+
+    CONSORT_DATA=/path/to/data python3 build_fresh2.py [--check]    # --check compares and writes nothing
+
+fresh2_claims.psv: a line `@DOCUMENT|PAGE|COMPANY` opens a report; each line after it is
+`KIND|ROW[ ;; ROW]|TEXT[|ORIGINAL][|=OP ARG ARG]`. KIND is T (true) or a kind of planted error, whose sentence before the
+error is ORIGINAL. ROW is the start of a table row (`#2` at its end: the second such row) or, after `~`, a phrase of the
+page. OP and its arguments (pct_change, share, ratio, difference, sum) say how a figure of the true sentence was computed.
+Exit codes: 0 done, 1 a row, phrase or figure is not on its page or the file differs, 2 CONSORT_DATA is not set.
+"""
+import json
+import os
+import pathlib
+import random
+import sys
+
+import build_heldout as heldout
+import filings
+from build_questions import compute
+
+HERE = pathlib.Path(__file__).parent
+OUT = HERE / "planted.fresh2.jsonl"
+heldout.OTHERS = ["planted.real.jsonl", "planted.fresh.jsonl", "planted.heldout.jsonl", "questions.real.jsonl",
+                  "questions.notes.jsonl"]
+UNITS = {"pct_change": "percent", "share": "percent", "ratio": "times"}
+problems = heldout.problems
+
+
+def computed(rule, quotes, where):
+    op, *args = rule.split()
+    problems.extend(f"{where}: {arg} in no quote" for arg in args if not any(arg in quote for quote in quotes))
+    result = compute(op, [filings.number(arg) for arg in args])
+    return {"op": op, "args": args, "result": float(round(result, 4)), "unit": UNITS.get(op, "as printed")}
+
+
+def groups(corpus):
+    taken = heldout.cited_elsewhere()
+    for line in (HERE / "fresh2_claims.psv").read_text().splitlines():
+        if line.startswith("@"):
+            doc, number, company = line[1:].split("|")
+            where = f"{doc}, page {number}"
+            page = (corpus / f"{doc}.txt").read_text().split("\f")[int(number) - 1]
+            if (doc, int(number)) in taken:
+                problems.append(f"{where}: cited by another set")
+            group = {"doc": doc, "page": int(number), "company": company, "where": where, "claims": []}
+            yield group
+            continue
+        kind, rows, text, *rest = line.split("|")
+        rule = rest.pop()[1:] if rest and rest[-1].startswith("=") else None
+        if (kind == "T") != (not rest):
+            problems.append(f"{where}: an error needs its original, a true sentence has none: {text}")
+        quotes = [heldout.quote(page, where, row) for row in rows.split(" ;; ")]
+        claim = {"text": text, "cites": [{"doc": group["doc"], "page": group["page"], "quote": quote} for quote in quotes]}
+        if rule:
+            claim["computed"] = computed(rule, quotes, where)
+        group["claims"].append((kind, claim, rest[0] if rest else None))
+
+
+def report(group, index, rng):
+    claims, errors = [], []
+    rng.shuffle(group["claims"])
+    for i, (kind, claim, original) in enumerate(group["claims"], 1):
+        claims.append({"id": f"c{i}", **claim})
+        if kind != "T":
+            errors.append({"claim_id": f"c{i}", "kind": kind, "original": original})
+    companies = sorted([group["company"], heldout.RIVAL[group["company"]]])
+    title = f"{companies[0]} and {companies[1]}: notes on {group['where']}"
+    return {"id": f"fresh2-{index:02}", "companies": companies, "report": {"title": title, "claims": claims}, "errors": errors}
+
+
+def main():
+    data = os.environ.get("CONSORT_DATA")
+    if not data:
+        print("build_fresh2: set CONSORT_DATA to the folder that holds corpus/text", file=sys.stderr)
+        return 2
+    rng = random.Random(4242)
+    opened = list(groups(pathlib.Path(data) / "corpus/text"))
+    text = "".join(json.dumps(report(g, i, rng), ensure_ascii=False) + "\n" for i, g in enumerate(opened, 1))
+    if "--check" not in sys.argv:
+        OUT.write_text(text)
+    elif text != OUT.read_text():
+        problems.append(f"{OUT.name} is not what this makes")
+    print("\n".join(problems) or f"{OUT.name}: {len(opened)} reports")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
