@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "contract/program.h"
 #include "mask/accepts.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
@@ -80,9 +81,9 @@ Value run_case(const Value& one, const std::shared_ptr<const Vocabulary>& vocabu
   if (!document || !texts || !texts->is_array()) return out;
   const auto started = Clock::now();
   std::shared_ptr<const CompiledMask> mask;
-  auto schema = contract::Schema::compile(*document, "case");
+  auto schema = contract::Schema::compile(*document, "case", contract::Value(), contract::CompileOptions());
   if (schema) {
-    auto compiled = compile(*schema, vocabulary, {.open = true});
+    auto compiled = compile(*schema, vocabulary, {.open = true, .any_order = true});
     if (compiled) {
       mask = std::move(*compiled);
     } else {

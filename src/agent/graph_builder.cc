@@ -4,6 +4,7 @@
 
 #include "agent/suggest.h"
 #include "base/file.h"
+#include "mask/mask.h"
 #include "model/template.h"
 
 namespace consort::agent {
@@ -213,6 +214,11 @@ Result<void> GraphBuilder::resolve_node(const ComponentSpec& spec) {
   CONSORT_ASSIGN(node.input, compile(in, spec.name + ".in", spec.where));
   CONSORT_ASSIGN(Value out, type_document(spec.out));
   CONSORT_ASSIGN(node.output, compile(out, spec.name + ".out", spec.where));
+  if (spec.kind == ComponentKind::generate) {
+    if (auto enforced = mask::enforceable(*node.output); !enforced) {
+      return fail(at(std::move(enforced).error().with_context(spec.name + ".out"), spec.where));
+    }
+  }
   Sha256 hasher;
   hasher.update(node.input->digest().hex()).update(node.output->digest().hex());
   if (!spec.prompt.empty()) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cli/models.h"
+#include "contract/program.h"
 #include "mask/accepts.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
@@ -102,11 +103,18 @@ Result<Tokens> load_tokens(Context& context, const std::string& name) {
   return tokens;
 }
 
-Value refusal(const Error& error) {
+// A mask's refusal names the keyword as the value and its schema as the place; a loader's points at
+// the keyword itself.
+std::string keyword_of(const Error& error) {
+  if (error.number >= 2201) return error.value;
   const size_t slash = error.place.rfind('/');
+  return slash == std::string::npos ? "" : error.place.substr(slash + 1);
+}
+
+Value refusal(const Error& error) {
   return Value::object(
       {{"code", error.number},
-       {"keyword", slash == std::string::npos ? "" : error.place.substr(slash + 1)},
+       {"keyword", keyword_of(error)},
        {"pointer", error.place},
        {"message", error.message}});
 }
@@ -114,8 +122,8 @@ Value refusal(const Error& error) {
 Result<Value> accepts_text(const Tokens& tokens, const Value& document, const std::string& text) {
   Object out;
   const auto started = Clock::now();
-  auto schema = Schema::compile(document, "schema");
-  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true})
+  auto schema = Schema::compile(document, "schema", Value(), contract::CompileOptions());
+  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true, .any_order = true})
                          : Result<std::shared_ptr<const mask::CompiledMask>>(fail(schema.error()));
   const double compile_us = microseconds(started);
   out.set("compiled", compiled.has_value());

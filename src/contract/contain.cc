@@ -1,5 +1,4 @@
 // Containment: is there a value of the producer that the consumer refuses?
-#include "contract/contain_normal.h"
 #include "contract/program_validate.h"
 #include "contract/schema.h"
 #include "contract/solve.h"
@@ -21,12 +20,10 @@ Containment contains(const Schema& consumer, const Schema& producer) {
   if (consumer.same_as(producer)) {
     return {Verdict::proved, std::nullopt, "both are the same schema"};
   }
-  const bool both_normal = !consumer.refusal() && !producer.refusal();
-  if (consumer.is_closed()) return contains_normal(consumer, producer);
-  Solver solver(producer.program(), consumer.program());
+  Solver solver(producer.program(), consumer.language());
   Goal goal;
   goal.literals = {literal(0, producer.program().root, true),
-                   literal(1, consumer.program().root, false)};
+                   literal(1, consumer.language().root, false)};
   goal.closed = producer.is_closed();
   Outcome outcome = solver.solve(goal);
   if (outcome.answer == Answer::none) {
@@ -35,10 +32,6 @@ Containment contains(const Schema& consumer, const Schema& producer) {
   if (outcome.answer == Answer::found && validate(producer, outcome.value, 1).empty() &&
       !validate(consumer, outcome.value, 1).empty()) {
     return refuted(consumer, std::move(outcome.value));
-  }
-  if (both_normal) {
-    Containment second = contains_normal(consumer, producer);
-    if (second.verdict != Verdict::unknown) return second;
   }
   return {Verdict::unknown, std::nullopt,
           solver.reason().empty() ? "the value found did not hold" : solver.reason()};

@@ -84,7 +84,7 @@ TEST(Containment, AnEmittedSchemaFitsAConsumerWithMoreOptionalKeys) {
   const auto consumer =
       compiled(R"({"type":"object","properties":{"a":{},"b":{"type":"string"}}})");
   EXPECT_EQ(contains(*consumer, *producer).verdict, Verdict::refuted);
-  EXPECT_EQ(contains(*consumer, **emitted(*producer)).verdict, Verdict::proved);
+  EXPECT_EQ(contains(*consumer, *emitted(*producer)).verdict, Verdict::proved);
 }
 
 TEST(Example, DrawsValidValuesAndSaysWhenThereAreNone) {

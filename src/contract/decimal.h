@@ -46,5 +46,9 @@ std::optional<Decimal> ceil(const Decimal& value);
 // Sum of two decimals; nullopt beyond kDigitsMax digits.
 std::optional<Decimal> add(const Decimal& a, const Decimal& b);
 Decimal negate(Decimal value);
+// Least multiple of `step` that is >= value (> value if `exclusive`); nullopt past 36 digits.
+std::optional<Decimal> next_multiple(const Decimal& value, const Decimal& step, bool exclusive);
+// Least common multiple of two positive decimals; nullopt past 18 digits.
+std::optional<Decimal> least_common_multiple(const Decimal& a, const Decimal& b);
 
 }  // namespace consort::contract

@@ -46,6 +46,14 @@ namespace {
   "|(?:[A-Za-z0-9._~!$&'()*+,;=@-]|" CONSORT_PCT ")+" CONSORT_ABEMPTY "|)" CONSORT_TAIL
 #define CONSORT_POINTER "(?:/(?:[^~/]|~[01])*)*"
 
+#define CONSORT_CLOCK                                                                         \
+  "(?:(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]+)?"                           \
+  "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))|23:59:60(?:\\.[0-9]+)?(?:[Zz]|[+-]00:00))"
+// Short enough for any number of labels that is allowed here, and without "--".
+#define CONSORT_HOST                                                                          \
+  "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,20}(?:\\.[A-Za-z0-9](?:-?[A-Za-z0-9]){0,20}){0,5}"
+#define CONSORT_ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+
 // A leap second ends a day of UTC: the local time less its offset is 23:59:60.
 bool is_time(std::string_view t) {
   const auto two = [&](size_t at) {
@@ -124,15 +132,16 @@ bool is_regex(std::string_view t) {
 
 constexpr Format kFormats[] = {
     {"date", "^" CONSORT_DATE "$", nullptr},
-    {"time", "", is_time},
-    {"date-time", "", is_date_time},
+    {"time", "", is_time, "^" CONSORT_CLOCK "$"},
+    {"date-time", "", is_date_time, "^" CONSORT_DATE "[Tt]" CONSORT_CLOCK "$"},
     {"duration",
      "^P(?:[0-9]+W|(?:[0-9]+D|[0-9]+M(?:[0-9]+D)?|[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?)"
      "(?:T(?:[0-9]+S|[0-9]+M(?:[0-9]+S)?|[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?))?"
      "|T(?:[0-9]+S|[0-9]+M(?:[0-9]+S)?|[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?))$",
      nullptr},
-    {"email", "", is_email},
-    {"hostname", "", is_hostname},
+    {"email", "", is_email,
+     "^(?:" CONSORT_ATEXT "{1,64}|" CONSORT_ATEXT "(?:\\.?" CONSORT_ATEXT "){0,31})@" CONSORT_HOST "$"},
+    {"hostname", "", is_hostname, "^" CONSORT_HOST "$"},
     {"ipv4", "^" CONSORT_IPV4 "$", nullptr},
     {"ipv6", "^" CONSORT_IPV6 "$", nullptr},
     {"uri", "^" CONSORT_URI "$", nullptr},
@@ -143,7 +152,7 @@ constexpr Format kFormats[] = {
     {"regex", "", is_regex},
 };
 
-constexpr Format kAsciiHostname = {"hostname", "", is_ascii_hostname};
+constexpr Format kAsciiHostname = {"hostname", "", is_ascii_hostname, "^" CONSORT_HOST "$"};
 
 }  // namespace
 
@@ -151,14 +160,23 @@ bool Format::accepts(std::string_view text) const {
   return check ? check(text) : language()->matches(text);
 }
 
-const Dfa* Format::language() const {
+namespace {
+
+const Dfa* built_once(std::string_view pattern) {
   if (pattern.empty()) return nullptr;
   static std::mutex mutex;
   static std::map<std::string_view, Dfa> built;
   const std::lock_guard lock(mutex);
-  auto found = built.find(name);
-  if (found == built.end()) found = built.emplace(name, compile_pattern(pattern).value()).first;
+  auto found = built.find(pattern);
+  if (found == built.end()) found = built.emplace(pattern, compile_pattern(pattern).value()).first;
   return &found->second;
+}
+
+}  // namespace
+
+const Dfa* Format::language() const { return built_once(pattern); }
+const Dfa* Format::emitted_language() const {
+  return built_once(pattern.empty() ? emitted : pattern);
 }
 
 const Format* find_format(std::string_view name, bool before_draft7) {

@@ -18,11 +18,15 @@ struct Format {
   // limits of length).
   std::string_view pattern;
   bool (*check)(std::string_view text);  // Set where `pattern` is empty.
+  // A regular part of a format that has no `pattern`: what a mask lets a model write. May be empty.
+  std::string_view emitted = {};
 
   // Exactly the format. Linear in the text.
   bool accepts(std::string_view text) const;
   // The same language as `accepts`; null if `pattern` is empty. Built once in a process.
   const Dfa* language() const;
+  // `language()`, or that of `emitted`; null if there is neither.
+  const Dfa* emitted_language() const;
 };
 
 // Null if the name is not enforced. draft-04 and 06 take host names by RFC 1123 alone, later ones with

@@ -1,210 +1,179 @@
-#include "contract/generate.h"
-
+// Random values of a schema: drawn from what its keywords ask for, then checked. What is hard to hit
+// (`not`, exact oneOf, counted contains, ...) is drawn again, and in the end left to the solver.
 #include <algorithm>
-#include <limits>
 
+#include "base/rng.h"
 #include "contract/program.h"
+#include "contract/program_validate.h"
+#include "contract/schema.h"
 #include "contract/solve.h"
-#include "contract/utf8.h"
 
 namespace consort::contract {
 namespace {
 
-constexpr int kNoValue = 1 << 20;
-constexpr uint64_t kLengthMax = 1 << 20;  // Longest string or array that is made.
+constexpr uint64_t kLengthMax = 1 << 16;  // Longest string or array that is drawn.
+constexpr int kDeepest = -12;             // Levels past the soft depth.
+constexpr int kTries = 4;                 // Of one part of a value.
+constexpr int kDrawsMax = 20'000;         // Parts of one value, tries included.
 
-bool has_scalar(const Simple& simple) {
-  if (simple.values) return !simple.values->empty();
-  return (simple.types & (kNull | kBoolean)) ||
-         ((simple.types & kNumber) && !is_empty(simple.number)) || (simple.types & kString);
-}
+// All that the schemas of one place ask for, one branch of each alternative chosen.
+struct Wanted {
+  uint8_t types = kAllTypes;
+  const std::vector<Value>* values = nullptr;
+  std::vector<const NumberKeywords*> numbers;
+  std::vector<const StringKeywords*> strings;
+  std::vector<const ArrayKeywords*> arrays;
+  std::vector<const ObjectKeywords*> objects;
+};
 
-std::string fresh_key(const ObjectRule& rule, const Object& object, size_t n) {
-  for (;; ++n) {
-    std::string key = "extra" + std::to_string(n);
-    if (!rule.find(key) && !object.find(key)) return key;
-  }
-}
+class Sampler {
+ public:
+  Sampler(const Program& program, Rng& rng) : program_(program), rng_(rng) {}
 
-}  // namespace
-
-Generator::Generator(const Ir& ir) : height_(ir.nodes.size(), kNoValue) {
-  bool changed = true;
-  while (changed) {
-    changed = false;
-    for (const auto& node : ir.nodes) {
-      if (node->is_empty) continue;
-      for (const Simple* simple : node->alternatives) {
-        const int height = height_of(*simple);
-        if (height < height_[node->id]) {
-          height_[node->id] = height;
-          changed = true;
-        }
+  std::optional<Value> draw(const std::vector<NodeId>& nodes, int depth) {
+    if (depth < kDeepest) return std::nullopt;
+    for (int i = 0; i < kTries && ++draws_ < kDrawsMax; ++i) {
+      Wanted wanted;
+      for (const NodeId id : nodes) collect(id, wanted);
+      auto value = of(wanted, depth);
+      if (value && std::all_of(nodes.begin(), nodes.end(), [&](NodeId id) {
+            return is_valid(program_, id, *value);
+          })) {
+        return value;
       }
     }
+    return std::nullopt;
   }
-}
 
-int Generator::height_of(const Simple& simple) const {
-  if (has_scalar(simple)) return 0;
-  int best = kNoValue;
-  if (simple.values) return best;
-  if (simple.types & kArray) {
-    const ArrayRule& rule = simple.array;
-    int height = 0;
-    const uint64_t last = std::min<uint64_t>(rule.min_items, rule.prefix.size() + 1);
-    for (uint64_t i = 0; i < last; ++i) height = std::max(height, height_[rule.item(i).id]);
-    if (!rule.max_items || *rule.max_items >= rule.min_items) best = std::min(best, height + 1);
-  }
-  if (simple.types & kObject) {
-    const ObjectRule& rule = simple.object;
-    int height = 0;
-    std::vector<int> optional;
-    uint64_t n_required = 0;
-    for (const Property& property : rule.properties) {
-      if (property.required) {
-        height = std::max(height, height_[property.node->id]);
-        ++n_required;
-      } else {
-        optional.push_back(height_[property.node->id]);
-      }
+ private:
+  bool flip(uint64_t one_in) { return rng_.below(one_in) == 0; }
+
+  void collect(NodeId id, Wanted& out) {
+    const Subschema& node = program_.at(id);
+    out.types &= node.is_false ? 0 : node.types;
+    if (node.has_enum && (!out.values || node.values.size() < out.values->size())) {
+      out.values = &node.values;
     }
-    uint64_t missing = rule.min_properties > n_required ? rule.min_properties - n_required : 0;
-    std::sort(optional.begin(), optional.end());
-    for (size_t i = 0; i < optional.size() && missing > 0; ++i) {
-      const int candidate = std::min(optional[i], height_[rule.additional->id]);
-      height = std::max(height, candidate);
-      --missing;
+    if (node.number) out.numbers.push_back(node.number.get());
+    if (node.string) out.strings.push_back(node.string.get());
+    if (node.array) out.arrays.push_back(node.array.get());
+    if (node.object) out.objects.push_back(node.object.get());
+    for (const NodeId one : {node.ref, node.dynamic_ref}) {
+      if (one != kNoNode) collect(one, out);
     }
-    if (missing > 0) height = std::max(height, height_[rule.additional->id]);
-    const uint64_t max = rule.max_properties.value_or(std::numeric_limits<uint64_t>::max());
-    if (n_required <= max && rule.min_properties <= max) best = std::min(best, height + 1);
+    for (const NodeId one : node.all_of) collect(one, out);
+    for (const auto* list : {&node.any_of, &node.one_of}) {
+      if (!list->empty()) collect((*list)[rng_.below(list->size())], out);
+    }
+    if (node.condition == kNoNode) return;
+    const bool holds = flip(2);
+    if (holds) collect(node.condition, out);
+    const NodeId branch = holds ? node.then_branch : node.else_branch;
+    if (branch != kNoNode) collect(branch, out);
   }
-  return std::min(best, kNoValue);
-}
 
-std::optional<Value> Generator::smallest(const Node& node) const {
-  return of_node(node, nullptr, 0);
-}
-std::optional<Value> Generator::random(const Node& node, Rng& rng, int depth) const {
-  return of_node(node, &rng, depth);
-}
-
-std::optional<Value> Generator::of_node(const Node& node, Rng* rng, int depth) const {
-  if (node.is_empty) return std::nullopt;
-  const int limit = std::max(depth, height_[node.id]);
-  std::vector<const Simple*> fitting;
-  for (const Simple* simple : node.alternatives) {
-    if (height_of(*simple) <= limit) fitting.push_back(simple);
-  }
-  if (fitting.empty()) return std::nullopt;
-  const size_t first = rng ? rng->below(fitting.size()) : 0;
-  for (size_t i = 0; i < fitting.size(); ++i) {
-    auto value = of_simple(*fitting[(first + i) % fitting.size()], rng, limit);
-    if (value) return value;
-  }
-  return std::nullopt;
-}
-
-std::optional<Value> Generator::of_simple(const Simple& simple, Rng* rng, int depth) const {
-  if (simple.values) {
-    if (simple.values->empty()) return std::nullopt;
-    return (*simple.values)[rng ? rng->below(simple.values->size()) : 0];
-  }
-  std::vector<uint8_t> types;
-  for (uint8_t type : {kNull, kBoolean, kNumber, kString, kArray, kObject}) {
-    if (simple.types & type) types.push_back(type);
-  }
-  const size_t first = rng && !types.empty() ? rng->below(types.size()) : 0;
-  for (size_t i = 0; i < types.size(); ++i) {
-    switch (types[(first + i) % types.size()]) {
+  std::optional<Value> of(const Wanted& wanted, int depth) {
+    if (wanted.values) {
+      if (wanted.values->empty()) return std::nullopt;
+      return (*wanted.values)[rng_.below(wanted.values->size())];
+    }
+    std::vector<uint8_t> types;
+    for (uint8_t type : {kNull, kBoolean, kNumber, kString, kArray, kObject}) {
+      if (wanted.types & type) types.push_back(type);
+    }
+    const bool any_scalar = wanted.types & ~(kArray | kObject);
+    if (depth <= 0 && any_scalar) {
+      std::erase_if(types, [](uint8_t type) { return type == kArray || type == kObject; });
+    }
+    if (types.empty()) return std::nullopt;
+    switch (types[rng_.below(types.size())]) {
       case kNull:
         return Value();
       case kBoolean:
-        return Value(rng ? rng->below(2) == 1 : true);
-      case kNumber: {
-        std::vector<Value> found = numbers(simple.number);
-        if (!found.empty()) return found[rng ? rng->below(found.size()) : 0];
-        break;
-      }
-      case kString: {
-        auto text = string(simple.string, rng);
-        if (text) return Value(std::move(*text));
-        break;
-      }
+        return Value(flip(2));
+      case kNumber:
+        return number(wanted);
+      case kString:
+        return string(wanted);
       case kArray:
-        if (depth > 0) {
-          if (auto value = array(simple.array, rng, depth - 1)) return value;
-        }
-        break;
+        return array(wanted, depth - 1);
       default:
-        if (depth > 0) {
-          if (auto value = object(simple.object, rng, depth - 1)) return value;
+        return object(wanted, depth - 1);
+    }
+  }
+
+  // One near the bounds, or a common one.
+  std::optional<Value> number(const Wanted& wanted) {
+    std::vector<Decimal> bases = {Decimal{}}, steps;
+    for (const char* text : {"1", "0.5", "0.000001"}) steps.push_back(Decimal::parse(text));
+    for (const char* text : {"2", "3", "7", "10", "42", "100", "1999", "-5", "-1000", "0.25", "-2.5"}) {
+      bases.push_back(Decimal::parse(text));
+    }
+    for (const NumberKeywords* rule : wanted.numbers) {
+      for (const auto* bound : {&rule->minimum, &rule->exclusive_minimum, &rule->maximum,
+                                &rule->exclusive_maximum}) {
+        if (*bound) bases.push_back(**bound);
+      }
+      if (rule->multiple_of) steps.push_back(*rule->multiple_of);
+    }
+    std::vector<Decimal> found;
+    const auto offer = [&](const std::optional<Decimal>& value) {
+      if (value && fits(wanted, *value)) found.push_back(*value);
+    };
+    for (const Decimal& base : bases) {
+      offer(base);
+      for (const Decimal& step : steps) {
+        offer(add(base, step));
+        offer(add(base, negate(step)));
+        const auto up = next_multiple(base, step, false);
+        offer(up);
+        if (up) {
+          offer(add(*up, step));
+          offer(add(*up, negate(step)));
         }
-        break;
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<Value> Generator::numbers(const NumberRule& rule,
-                                      const std::vector<const NumberRule*>& also) {
-  std::vector<Decimal> bases = {Decimal{}};
-  std::vector<Decimal> steps = {Decimal::from_int(1), Decimal::parse("0.5"),
-                                Decimal::parse("0.000001")};
-  const auto collect = [&](const NumberRule& from) {
-    if (from.min) bases.push_back(from.min->value);
-    if (from.max) bases.push_back(from.max->value);
-    if (from.step) steps.push_back(*from.step);
-  };
-  collect(rule);
-  for (const NumberRule* other : also) collect(*other);
-  if (rule.min && rule.max) {
-    if (auto sum = add(rule.min->value, rule.max->value)) {
-      // The middle: half of the sum is five tenths of it.
-      const std::string text = sum->text();
-      if (text.find('e') == std::string::npos && text.size() < 18) {
-        bases.push_back(Decimal::parse(std::to_string(std::stod(text) / 2)));
       }
     }
+    if (found.empty()) return std::nullopt;
+    return Value(Number{found[rng_.below(found.size())].text()});
   }
-  for (int n : {2, 3, 7, 10, 42, 100, 1999, -5, -1000}) bases.push_back(Decimal::from_int(n));
-  bases.push_back(Decimal::parse("0.25"));
-  bases.push_back(Decimal::parse("-2.5"));
-  std::vector<Value> result;
-  std::vector<Decimal> seen;
-  const auto offer = [&](const Decimal& value) {
-    if (!accepts(rule, value) || std::find(seen.begin(), seen.end(), value) != seen.end()) return;
-    seen.push_back(value);
-    result.push_back(Value(Number{value.text()}));
-  };
-  for (const Decimal& base : bases) {
-    offer(base);
-    for (const Decimal& step : steps) {
-      if (auto up = add(base, step)) offer(*up);
-      if (auto down = add(base, negate(step))) offer(*down);
-    }
-    if (rule.step) {
-      if (auto up = next_multiple(base, *rule.step, false)) {
-        offer(*up);
-        if (auto next = add(*up, *rule.step)) offer(*next);
-        if (auto down = add(*up, negate(*rule.step))) offer(*down);
-      }
-    }
+  static bool fits(const Wanted& wanted, const Decimal& value) {
+    if (!(wanted.types & (value.is_integer() ? kInteger : kFraction))) return false;
+    return std::all_of(wanted.numbers.begin(), wanted.numbers.end(), [&](const auto* rule) {
+      return !(rule->minimum && compare(value, *rule->minimum) < 0) &&
+             !(rule->exclusive_minimum && compare(value, *rule->exclusive_minimum) <= 0) &&
+             !(rule->maximum && compare(value, *rule->maximum) > 0) &&
+             !(rule->exclusive_maximum && compare(value, *rule->exclusive_maximum) >= 0) &&
+             !(rule->multiple_of && !is_multiple(value, *rule->multiple_of).value_or(false));
+    });
   }
-  return result;
-}
 
-namespace {
-
-// Without patterns any characters do.
-std::string free_string(const StringRule& rule, Rng* rng) {
-  uint64_t length = rule.min_length;
-  if (rng) {
-    uint64_t most = rule.min_length + 12;
-    if (rule.max_length) most = std::min(most, *rule.max_length);
-    length += rng->below(most - rule.min_length + 1);
+  std::optional<Value> string(const Wanted& wanted) {
+    uint64_t min = 0, max = UINT64_MAX;
+    std::vector<const Dfa*> languages;
+    for (const StringKeywords* rule : wanted.strings) {
+      min = std::max(min, rule->min_length);
+      max = std::min(max, rule->max_length.value_or(UINT64_MAX));
+      if (rule->pattern) languages.push_back(&rule->pattern->dfa);
+      const Dfa* format = rule->format ? rule->format->emitted_language() : nullptr;
+      if (format) languages.push_back(format);
+    }
+    if (min > max || min > kLengthMax) return std::nullopt;
+    if (languages.empty()) return Value(free_string(min, max));
+    Dfa language = *languages[0];
+    for (size_t i = 1; i < languages.size(); ++i) {
+      auto both = intersect(language, *languages[i]);
+      if (!both) return std::nullopt;
+      language = std::move(*both);
+    }
+    if (min > 0 || max != UINT64_MAX) {
+      auto cut = with_length(language, min, max == UINT64_MAX ? std::nullopt : std::optional(max));
+      if (!cut) return std::nullopt;
+      language = std::move(*cut);
+    }
+    if (language.is_empty()) return std::nullopt;
+    return Value(word(language));
   }
+  std::string free_string(uint64_t min, uint64_t max) {
   static constexpr std::string_view kCharacters[] = {"a",
                                                      "b",
                                                      "e",
@@ -226,102 +195,132 @@ std::string free_string(const StringRule& rule, Rng* rng) {
                                                      "{",
                                                      ",",
                                                      "\x01"};
-  std::string result;
-  for (uint64_t i = 0; i < length; ++i) {
-    result += kCharacters[rng ? rng->below(std::size(kCharacters)) : 0];
+    const uint64_t length = min + rng_.below(std::min(max, min + 12) - min + 1);
+    std::string result;
+    for (uint64_t i = 0; i < length; ++i) result += kCharacters[rng_.below(std::size(kCharacters))];
+    return result;
   }
-  return result;
-}
-
-}  // namespace
-
-std::optional<std::string> Generator::string(const StringRule& rule, Rng* rng) {
-  if (rule.min_length > kLengthMax) return std::nullopt;
-  if (rule.max_length && *rule.max_length < rule.min_length) return std::nullopt;
-  if (rule.patterns.empty()) return free_string(rule, rng);
-  const auto language = string_language(rule);
-  if (!language || language->is_empty()) return std::nullopt;
-  if (!rng) return shortest(*language);
-  std::array<uint32_t, 256> weight;
-  weight.fill(1);
-  const std::vector<uint32_t> distance = distances(*language, weight);
-  std::string result;
-  uint32_t state = language->start;
-  const size_t soft_max = 8 + rng->below(24);
-  while (true) {
-    if (language->accept[state] && (result.size() >= soft_max || rng->below(6) == 0)) return result;
-    std::vector<std::pair<unsigned char, uint32_t>> live;
-    for (int byte = 0; byte < 256; ++byte) {
-      const uint32_t to = language->step(state, static_cast<unsigned char>(byte));
-      if (to == Dfa::kDead) continue;
-      if (result.size() >= soft_max && distance[to] >= distance[state]) continue;
-      // Mostly printable characters.
-      if ((byte < 0x20 || byte >= 0x7F) && rng->below(8) != 0 && !live.empty()) continue;
-      live.emplace_back(static_cast<unsigned char>(byte), to);
+  // A walk that, after a while, only goes nearer to the end. Mostly printable characters.
+  std::string word(const Dfa& language) {
+    std::array<uint32_t, 256> weight;
+    weight.fill(1);
+    const std::vector<uint32_t> distance = distances(language, weight);
+    std::string result;
+    uint32_t state = language.start;
+    const size_t soft_max = 8 + rng_.below(24);
+    while (true) {
+      if (language.accept[state] && (result.size() >= soft_max || flip(6))) return result;
+      std::vector<std::pair<unsigned char, uint32_t>> live;
+      for (int byte = 0; byte < 256; ++byte) {
+        const uint32_t to = language.step(state, static_cast<unsigned char>(byte));
+        if (to == Dfa::kDead) continue;
+        if (result.size() >= soft_max && distance[to] >= distance[state]) continue;
+        if ((byte < 0x20 || byte >= 0x7F) && !flip(8) && !live.empty()) continue;
+        live.emplace_back(static_cast<unsigned char>(byte), to);
+      }
+      if (live.empty()) return result;
+      const auto& [byte, to] = live[rng_.below(live.size())];
+      result += static_cast<char>(byte);
+      state = to;
     }
-    if (live.empty()) return result;
-    const auto& [byte, to] = live[rng->below(live.size())];
-    result += static_cast<char>(byte);
-    state = to;
   }
-}
 
-std::optional<Value> Generator::array(const ArrayRule& rule, Rng* rng, int depth) const {
-  if (rule.min_items > kLengthMax) return std::nullopt;
-  uint64_t length = rule.min_items;
-  if (rng) length += rng->below(4);
-  if (rule.max_items) length = std::min(length, *rule.max_items);
-  if (length < rule.min_items) return std::nullopt;
-  Array result;
-  for (uint64_t i = 0; i < length; ++i) {
-    auto item =
-        height_[rule.item(i).id] <= depth ? of_node(rule.item(i), rng, depth) : std::nullopt;
-    if (!item) {
-      if (i >= rule.min_items) break;
-      return std::nullopt;
+  std::optional<Value> array(const Wanted& wanted, int depth) {
+    uint64_t min = 0, max = UINT64_MAX;
+    for (const ArrayKeywords* rule : wanted.arrays) {
+      min = std::max(min, rule->min_items);
+      if (rule->contains != kNoNode) min = std::max(min, rule->min_contains);
+      max = std::min(max, rule->max_items.value_or(UINT64_MAX));
     }
-    result.push_back(std::move(*item));
-  }
-  return Value(std::move(result));
-}
-
-std::optional<Value> Generator::object(const ObjectRule& rule, Rng* rng, int depth) const {
-  if (rule.min_properties > kLengthMax) return std::nullopt;
-  const uint64_t max = rule.max_properties.value_or(std::numeric_limits<uint64_t>::max());
-  uint64_t required_left = 0;
-  for (const Property& property : rule.properties) required_left += property.required;
-  uint64_t wanted = rule.min_properties;
-  Object result;
-  uint64_t n_optional = 0;
-  for (const Property& property : rule.properties) n_optional += !property.required;
-  for (const Property& property : rule.properties) {
-    const bool room = result.size() + required_left < max;
-    const bool needed = result.size() + required_left < wanted;
-    bool take = property.required || (room && (needed || (rng && rng->below(3) > 0)));
-    if (!property.required && height_[property.node->id] > depth) take = false;
-    if (property.required) --required_left;
-    if (!take) continue;
-    auto member = of_node(*property.node, rng, depth);
-    if (!member) {
-      if (property.required) return std::nullopt;
-      continue;
+    if (min > max || min > kLengthMax) return std::nullopt;
+    const uint64_t length = std::min(max, min + (depth > 0 ? rng_.below(4) : 0));
+    Array result;
+    for (uint64_t i = 0; i < length; ++i) {
+      std::vector<NodeId> nodes;
+      for (const ArrayKeywords* rule : wanted.arrays) {
+        const NodeId item = i < rule->prefix.size() ? rule->prefix[i] : rule->items;
+        if (item != kNoNode) nodes.push_back(item);
+        if (rule->contains != kNoNode && i < rule->min_contains) nodes.push_back(rule->contains);
+        if (item == kNoNode && rule->unevaluated != kNoNode) nodes.push_back(rule->unevaluated);
+      }
+      auto item = draw(nodes, depth);
+      if (!item && result.size() >= min) break;
+      if (!item) return std::nullopt;
+      result.push_back(std::move(*item));
     }
-    result.set(property.key, std::move(*member));
+    return Value(std::move(result));
   }
-  const bool extra_possible = height_[rule.additional->id] <= depth;
-  if (rng && extra_possible && rng->below(4) == 0) wanted = std::max(wanted, result.size() + 1);
-  while (result.size() < wanted && result.size() < max && extra_possible) {
-    auto member = of_node(*rule.additional, rng, depth);
-    if (!member) break;
-    result.set(fresh_key(rule, result, result.size()), std::move(*member));
+
+  std::vector<NodeId> member(const Wanted& wanted, const std::string& key) {
+    std::vector<NodeId> nodes;
+    for (const ObjectKeywords* rule : wanted.objects) {
+      const size_t before = nodes.size();
+      if (const NodeId id = rule->property(key); id != kNoNode) nodes.push_back(id);
+      for (const auto& [pattern, id] : rule->patterns) {
+        if (pattern->dfa.matches(key)) nodes.push_back(id);
+      }
+      if (nodes.size() == before && rule->additional != kNoNode) nodes.push_back(rule->additional);
+    }
+    return nodes;
   }
-  if (result.size() < rule.min_properties || result.size() > max) return std::nullopt;
-  return Value(std::move(result));
-}
 
-namespace {
+  std::optional<Value> object(const Wanted& wanted, int depth) {
+    uint64_t min = 0, max = UINT64_MAX;
+    std::vector<std::string> keys, required;
+    const auto known = [&](const std::string& key) {
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    };
+    for (const ObjectKeywords* rule : wanted.objects) {
+      min = std::max(min, rule->min_properties);
+      max = std::min(max, rule->max_properties.value_or(UINT64_MAX));
+      for (const auto& [key, id] : rule->properties) known(key);
+      required.insert(required.end(), rule->required.begin(), rule->required.end());
+    }
+    for (const std::string& key : required) known(key);
+    if (min > kLengthMax) return std::nullopt;
+    const auto is_required = [&](const std::string& key) {
+      return std::find(required.begin(), required.end(), key) != required.end();
+    };
+    Object result;
+    for (const std::string& key : keys) {
+      const bool must = is_required(key);
+      if (!must && (depth <= 0 || result.size() >= max || flip(3)) && keys.size() > min) continue;
+      auto value = draw(member(wanted, key), depth);
+      if (!value && must) return std::nullopt;
+      if (!value) continue;
+      result.set(key, std::move(*value));
+      for (const ObjectKeywords* rule : wanted.objects) {
+        for (const auto& [first, needed] : rule->dependent_required) {
+          if (first == key) required.insert(required.end(), needed.begin(), needed.end());
+        }
+      }
+    }
+    const uint64_t more = depth > 0 && flip(4) ? 1 : 0;
+    for (int i = 0; i < 8 && result.size() < std::min(max, std::max(min, result.size() + more)); ++i) {
+      const std::string key = new_key(wanted);
+      if (result.find(key)) continue;
+      if (auto value = draw(member(wanted, key), depth)) result.set(key, std::move(*value));
+    }
+    return Value(std::move(result));
+  }
+  std::string new_key(const Wanted& wanted) {
+    std::vector<const Dfa*> languages;
+    for (const ObjectKeywords* rule : wanted.objects) {
+      for (const auto& [pattern, id] : rule->patterns) languages.push_back(&pattern->dfa);
+    }
+    if (!languages.empty() && !flip(3)) {
+      const Dfa& language = *languages[rng_.below(languages.size())];
+      if (!language.is_empty()) return word(language);
+    }
+    return "extra" + std::to_string(rng_.below(50));
+  }
 
-// Schemas without a normal form: the solver's values, each unlike those before.
+  const Program& program_;
+  Rng& rng_;
+  int draws_ = 0;
+};
+
+// Where chance finds none: the solver's values, each unlike those before.
 Result<Value> solved_example(const Schema& schema, uint64_t seed) {
   constexpr uint64_t kDistinct = 16;
   Solver solver(schema.program(), schema.program());
@@ -345,20 +344,13 @@ Result<Value> solved_example(const Schema& schema, uint64_t seed) {
 }  // namespace
 
 Result<Value> example(const Schema& schema, uint64_t seed) {
-  if (schema.refusal()) return solved_example(schema, seed);
-  const Generator generator(schema.ir());
   Rng rng(seed);
-  constexpr int kTries = 20;
-  for (int i = 0; i <= kTries; ++i) {
-    auto value = i < kTries ? generator.random(schema.root(), rng, 6 - i / 4)
-                            : generator.smallest(schema.root());
+  constexpr int kValuesTried = 8;
+  for (int i = 0; i < kValuesTried; ++i) {
+    auto value = Sampler(schema.program(), rng).draw({schema.program().root}, 6 - i);
     if (value && validate(schema, *value, 1).empty()) return std::move(*value);
   }
-  return fail(make_error(ErrorCode::not_found, 2105, "no example of the schema was found")
-                  .at(schema.root().pointer)
-                  .got(schema.id())
-                  .to_fix(schema.root().is_empty ? "the schema accepts nothing: relax it"
-                                                 : "relax lengths or patterns"));
+  return solved_example(schema, seed);
 }
 
 }  // namespace consort::contract

@@ -1,5 +1,5 @@
-// Program: the intermediate form of a schema that the validator and containment read. Masks and
-// examples still read the normal form of strict schemas (schema_ir.h).
+// Program: the one intermediate form of a schema. The validator, containment, examples and masks read
+// it.
 //
 // A flat table of nodes, one for each schema object, whatever the dialect it was written in: names
 // of keywords are those of 2020-12 (draft-04's boolean exclusiveMinimum becomes a bound, `items` of
@@ -128,6 +128,12 @@ struct Subschema {
   }
 };
 
+// Every value matches it, and it evaluates nothing.
+inline bool says_nothing(const Subschema& node) {
+  return !node.is_false && node.types == kAllTypes && !node.has_enum && !node.number &&
+         !node.string && !node.array && !node.object && !node.has_in_place();
+}
+
 struct Program {
   std::deque<Subschema> nodes;
   NodeId root = kNoNode;
@@ -165,5 +171,9 @@ struct CompileOptions {
 // Errors as Schema::compile.
 Result<std::unique_ptr<Program>> compile_program(const Value& document, const Value& definitions,
                                                  const CompileOptions& options);
+
+// The program whose objects have only keys that some schema in force speaks of: declared ones, those
+// of patterns, and any where `additionalProperties` says something of them; here and below.
+std::unique_ptr<Program> closed(const Program& open);
 
 }  // namespace consort::contract

@@ -1,9 +1,9 @@
 // Schema: a compiled JSON Schema, and the questions one may ask of it.
 //
-// Two readings. A contract that people write for an agent is read strictly: a keyword that no mask
-// can enforce is refused at compile time by name and JSON Pointer, never ignored (the list is in
-// docs/formats/contract.md). A schema from elsewhere is read as its standard says, in any of five
-// dialects; values are checked and compared by it, and a mask refuses it if it must.
+// Two readings. A contract that people write for an agent is read strictly: a keyword that no dialect
+// knows is refused at compile time by name and JSON Pointer, never ignored. A schema from elsewhere
+// is read as its standard says. Either in any of five dialects; a mask refuses what it cannot
+// enforce (docs/formats/contract.md).
 #pragma once
 
 #include <memory>
@@ -16,9 +16,7 @@
 
 namespace consort::contract {
 
-struct Node;     // The normal form that masks read, see schema_ir.h.
-struct Ir;
-struct Program;  // What validation and containment read, see program.h.
+struct Program;  // What everyone reads, see program.h.
 struct CompileOptions;
 
 // Immutable after compile; share by shared_ptr<const Schema> among threads.
@@ -40,33 +38,30 @@ class Schema final {
   const Digest& digest() const {
     return digest_;
   }  // Of the canonical document and what it references.
+  // As written, whether or not it is closed.
   const Program& program() const { return *program_; }
-  // Without an error: the normal form is there, `root` and `ir` may be asked. Else why not (2101 to
-  // 2104); never in schemas read strictly.
-  const std::optional<Error>& refusal() const { return refusal_; }
+  // Its language: if it is closed, that of the objects without undeclared keys.
+  const Program& language() const { return closed_program_ ? *closed_program_ : *program_; }
   // The same document, definitions and reading: the same language. False says nothing.
   bool same_as(const Schema& other) const {
-    return digest_ == other.digest_ && reading_ == other.reading_ && closed_ == other.closed_;
+    return digest_ == other.digest_ && reading_ == other.reading_ &&
+           is_closed() == other.is_closed();
   }
-  const Node& root() const;
-  const Ir& ir() const { return *ir_; }
   // Made by `emitted`: undeclared keys are refused, whatever the document says.
-  bool is_closed() const { return closed_; }
+  bool is_closed() const { return closed_program_ != nullptr; }
 
   Schema(const Schema&) = delete;
   Schema& operator=(const Schema&) = delete;
 
  private:
-  friend Result<std::shared_ptr<const Schema>> emitted(const Schema& schema);
+  friend std::shared_ptr<const Schema> emitted(const Schema& schema);
   Schema();
   std::string id_;
   Value document_;
   Digest digest_;
   std::shared_ptr<const Program> program_;
-  std::optional<Error> refusal_;
   std::pair<int, const void*> reading_;  // Dialect and formats; the registry.
-  bool closed_ = false;
-  std::unique_ptr<Ir> ir_;  // Null with `refusal_`.
+  std::shared_ptr<const Program> closed_program_;  // Null unless `emitted` made it.
 };
 
 // One way in which a value does not match.
@@ -95,7 +90,7 @@ Containment contains(const Schema& consumer, const Schema& producer);
 
 // What a mask can emit for `schema`: objects closed (no undeclared keys). The producer's side of an
 // edge check.
-Result<std::shared_ptr<const Schema>> emitted(const Schema& schema);
+std::shared_ptr<const Schema> emitted(const Schema& schema);
 
 // A value that the schema accepts, drawn from `seed`; not_found 2105 if none was found.
 Result<Value> example(const Schema& schema, uint64_t seed);

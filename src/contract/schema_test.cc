@@ -23,23 +23,24 @@ Error refusal(std::string_view text) {
   return schema ? Error{} : schema.error();
 }
 
-TEST(Schema, RefusesKeywordsOutsideTheSubsetByNameAndPointer) {
+TEST(Schema, RefusesUnknownKeywordsByNameAndPointer) {
   const Error error = refusal(R"({"properties":{"a/b":{"maxLenght":3}}})");
   EXPECT_EQ(error.number, 2101);
   EXPECT_EQ(error.place, "#/properties/a~1b/maxLenght");
   EXPECT_NE(error.message.find("'maxLenght'"), std::string::npos);
-  EXPECT_EQ(error.fix, "did you mean 'maxLength'?");
-  for (const char* keyword :
-       {"not", "if", "uniqueItems", "contains", "patternProperties", "propertyNames",
-        "dependentRequired", "unevaluatedProperties", "$dynamicRef", "$anchor", "x-note"}) {
-    const Error refused = refusal("{\"" + std::string(keyword) + "\":{}}");
-    EXPECT_EQ(refused.number, 2101) << keyword;
-    EXPECT_EQ(refused.place, "#/" + std::string(keyword));
-  }
-  EXPECT_EQ(refusal(R"({"format":"email"})").number, 2101);
-  EXPECT_EQ(refusal(R"({"$schema":"http://json-schema.org/draft-07/schema#"})").number, 2101);
+  EXPECT_EQ(refusal(R"({"x-note":{}})").place, "#/x-note");
+  EXPECT_EQ(refusal(R"({"format":"colour"})").number, 2101);
   // Even where nothing refers to it.
-  EXPECT_EQ(refusal(R"({"$defs":{"x":{"not":{}}}})").place, "#/$defs/x/not");
+  EXPECT_EQ(refusal(R"({"$defs":{"x":{"nott":{}}}})").place, "#/$defs/x/nott");
+}
+
+TEST(Schema, ContractsMayUseEveryKeywordOfTheirDialect) {
+  const auto schema = compiled(R"({"type":"array","uniqueItems":true,"contains":{"const":1},
+      "items":{"not":{"type":"string"},"if":{"type":"number"},"then":{"minimum":0}}})");
+  EXPECT_TRUE(validate(*schema, json("[1,[]]")).empty());
+  for (const char* text : {"[1,1]", "[2]", "[1,\"x\"]", "[1,-1]"}) {
+    EXPECT_FALSE(validate(*schema, json(text)).empty()) << text;
+  }
 }
 
 TEST(Schema, RefusesMalformedKeywordsLoopsAndLostReferences) {
@@ -55,13 +56,11 @@ TEST(Schema, RefusesMalformedKeywordsLoopsAndLostReferences) {
   EXPECT_EQ(refusal(R"({"pattern":"(a{1000}){0,1000}"})").number, 2104);
 }
 
-TEST(Schema, OneOfNeedsBranchesThatExcludeEachOther) {
-  EXPECT_EQ(refusal(R"({"oneOf":[{"type":"integer"},{"minimum":2}]})").place, "#/oneOf");
-  compiled(R"({"oneOf":[{"type":"integer"},{"type":"string"}]})");
-  compiled(R"({"oneOf":[{"maximum":1,"type":"number"},{"exclusiveMinimum":1,"type":"number"}]})");
-  compiled(R"({"type":"object","required":["kind"],"oneOf":[
-      {"properties":{"kind":{"const":"a"}}},{"properties":{"kind":{"const":"b"}}}]})");
-  compiled(R"({"type":"string","oneOf":[{"pattern":"^a"},{"pattern":"^b"}]})");
+TEST(Schema, OneOfIsExact) {
+  const auto schema = compiled(R"({"oneOf":[{"type":"integer"},{"minimum":2}]})");
+  EXPECT_TRUE(validate(*schema, json("1")).empty());
+  EXPECT_TRUE(validate(*schema, json("2.5")).empty());
+  EXPECT_FALSE(validate(*schema, json("2")).empty());
 }
 
 TEST(Schema, ViolationsNameKeywordInstanceAndSchema) {
@@ -109,10 +108,9 @@ TEST(Schema, FormatsAreEnforced) {
 TEST(Schema, EmittedClosesObjects) {
   const auto open = compiled(R"({"properties":{"a":{"type":"integer"}},"required":["b"]})");
   const auto closed = emitted(*open);
-  ASSERT_TRUE(closed);
   EXPECT_TRUE(validate(*open, json(R"({"b":1,"c":2})")).empty());
-  EXPECT_FALSE(validate(**closed, json(R"({"b":1,"c":2})")).empty());
-  EXPECT_TRUE(validate(**closed, json(R"({"b":1,"a":2})")).empty());
+  EXPECT_FALSE(validate(*closed, json(R"({"b":1,"c":2})")).empty());
+  EXPECT_TRUE(validate(*closed, json(R"({"b":1,"a":2})")).empty());
 }
 
 }  // namespace

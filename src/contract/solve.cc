@@ -266,6 +266,9 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
     for (const auto& [pattern, child] : rule.patterns) {
       atoms.patterns.emplace_back(pattern.get(), yes(child));
     }
+    if (side == 0 && (!rule.patterns.empty() || rule.additional != kNoNode)) {
+      atoms.speaking.push_back(&rule);
+    }
     if (rule.additional != kNoNode) atoms.rests.push_back({yes(rule.additional), {&rule}});
     if (rule.names != kNoNode) atoms.names.push_back(yes(rule.names));
     atoms.required.insert(rule.required.begin(), rule.required.end());

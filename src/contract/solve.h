@@ -37,7 +37,7 @@ using SignedDfa = std::pair<const Dfa*, bool>;
 struct Goal {
   std::vector<Literal> literals;
   std::vector<Value> excluded;
-  bool closed = false;  // Objects have only keys that side 0 declares, here and below.
+  bool closed = false;  // Objects have only keys that side 0 speaks of, here and below.
   bool is_key = false;  // Only strings, in all of `dfas`.
   std::vector<SignedDfa> dfas;
 };
@@ -91,6 +91,7 @@ struct ObjectAtoms {
   std::vector<Rest> rests;
   std::vector<Literal> names;
   std::set<std::string> required, absent, declared;  // `declared`: by side 0, for closed goals.
+  std::vector<const ObjectKeywords*> speaking;  // Of side 0, for closed goals: patterns and the rest.
   std::vector<Demand> demands;
 };
 

@@ -34,7 +34,7 @@ class ObjectSearch {
       if (atoms_.absent.count(key)) return {};
     }
     collect_names();
-    if (!goal_.closed && !collect_classes()) return solver_.unknown("many patterns for keys");
+    if ((!goal_.closed || !atoms_.speaking.empty()) && !collect_classes()) return solver_.unknown("many patterns for keys");
     std::vector<Member> members;
     for (const std::string& key : atoms_.required) {
       if (!may_name(key)) return {};
@@ -79,9 +79,19 @@ class ObjectSearch {
   }
 
   bool may_name(const std::string& key) const {
-    if (atoms_.absent.count(key) || (goal_.closed && !atoms_.declared.count(key))) return false;
+    if (atoms_.absent.count(key)) return false;
+    if (goal_.closed && !atoms_.declared.count(key) &&
+        std::none_of(atoms_.speaking.begin(), atoms_.speaking.end(),
+                     [&](const ObjectKeywords* rule) {
+                       return declares(*rule, key) || speaks_of_rest(*rule);
+                     })) {
+      return false;
+    }
     return std::all_of(atoms_.names.begin(), atoms_.names.end(),
                        [&](Literal l) { return valid(l, key); });
+  }
+  bool speaks_of_rest(const ObjectKeywords& rule) const {
+    return rule.additional != kNoNode && !says_nothing(solver_.programs_[0]->at(rule.additional));
   }
   bool valid(Literal l, const std::string& key) const {
     return is_valid(*solver_.programs_[l >> 33], static_cast<NodeId>(l >> 1), Value(key)) == (l & 1);
@@ -121,6 +131,12 @@ class ObjectSearch {
         const auto at = std::find(patterns_.begin(), patterns_.end(), dfa) - patterns_.begin();
         return (mask >> at & 1) != 0;
       };
+      if (goal_.closed && std::none_of(atoms_.speaking.begin(), atoms_.speaking.end(),
+                                       [&](const ObjectKeywords* rule) {
+                                         return speaks_of_rest(*rule) || declared({rule}, in);
+                                       })) {
+        continue;
+      }
       for (const auto& [pattern, l] : atoms_.patterns) {
         if (in(&pattern->dfa)) one.values.push_back(l);
       }

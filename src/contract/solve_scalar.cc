@@ -1,7 +1,6 @@
 // Numbers and strings of a leaf.
 #include <algorithm>
 
-#include "contract/schema_ir.h"
 #include "contract/solve.h"
 
 namespace consort::contract {

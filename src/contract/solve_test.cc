@@ -92,11 +92,10 @@ TEST(Solver, OlderDialectsAreReadAsTheyWere) {
                    R"({"maximum":1})", Dialect::draft7).verdict, Verdict::refuted);
 }
 
-TEST(Solver, ASchemaOutsideTheNormalFormStillHasExamples) {
+TEST(Solver, ExamplesOfRulesThatChanceSeldomMeetsAreSolved) {
   const auto schema = Schema::compile(json(R"({"type":"array","uniqueItems":true,"minItems":2})"), "u", Value(),
                                       CompileOptions());
   ASSERT_TRUE(schema);
-  EXPECT_TRUE((*schema)->refusal());
   const auto value = example(**schema, 3);
   ASSERT_TRUE(value);
   EXPECT_TRUE(validate(**schema, *value).empty());

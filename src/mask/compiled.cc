@@ -1,6 +1,7 @@
 #include "mask/compiled.h"
 
 #include <algorithm>
+#include <map>
 
 namespace consort::mask {
 namespace {
@@ -13,47 +14,77 @@ void set_bits(std::span<uint64_t> out, const Bits& bits) {
   for (size_t i = 0; i < bits.size(); ++i) out[i] |= bits[i];
 }
 
-// Positions at `level` of a walk; buffers are reused from token to token.
-struct Walker {
-  enum Mode : uint8_t { kAll, kInside, kLeaving };
+// Goes through the trie; buffers are reused from token to token.
+const StringMachine& string_of(const Position& position) {
+  return position.kind == Position::kExtraKey
+             ? static_cast<const Members::Extra*>(position.thing)->key
+             : *static_cast<const StringMachine*>(position.thing);
+}
 
+struct Walker {
   const Vocabulary::Trie& trie;
   const Stepper& stepper;
-  Mode mode;
-  std::vector<std::pair<int, int32_t>> found;  // cost, token
+  std::map<int, std::vector<int32_t>> found;  // By cost.
   std::vector<Positions> levels;
 
-  // Children of `node`; levels[level] holds the positions before them. `left`: the string that the
-  // walk began in was closed.
-  void descend(uint32_t node, size_t level, bool left) {
+  // Children of `node`; levels[level] holds the positions before them.
+  void descend(uint32_t node, size_t level) {
     if (levels.size() <= level + 1) levels.resize(level + 2);
     for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
-      if (mode == kLeaving && !left && !trie.has_quote[child]) continue;
-      const uint8_t byte = trie.byte[child];
-      bool leaves = left;
-      if (mode != kAll && !left) {
-        const Position& inside = levels[level][0];
-        leaves = byte == '"' && inside.string.escape == 0;
-        if (leaves && mode == kInside) continue;
-      }
       Positions& next = levels[level + 1];
       next.clear();
-      for (const Position& position : levels[level]) stepper.step(position, byte, next);
+      for (const Position& position : levels[level]) {
+        stepper.step(position, trie.byte[child], next);
+      }
       if (next.empty()) continue;
       stepper.tidy(next);
-      record(child, next, leaves);
-      if (trie.end[child] > child + 1) descend(child, level + 1, leaves);
+      record(child, next);
+      if (trie.end[child] > child + 1) descend(child, level + 1);
     }
   }
 
-  void record(uint32_t node, const Positions& positions, bool left) {
-    const uint32_t first = trie.token_begin[node];
-    const uint32_t last = trie.token_begin[node + 1];
-    if (first == last || (mode == kLeaving && !left)) return;
+  // The same inside a string, without copies. `inside`: only tokens that do not close it, else only
+  // those that do. `at` is left as it was.
+  void descend_string(uint32_t node, Position& at, const StringMachine& machine, bool inside) {
+    const bool is_key = at.kind == Position::kExtraKey;
+    for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
+      if (!inside && !trie.has_quote[child]) continue;
+      const uint8_t byte = trie.byte[child];
+      if (byte == '"' && at.string.escape == 0) {
+        if (inside) continue;
+        levels[0].clear();
+        stepper.step(at, byte, levels[0]);
+        if (levels[0].empty()) continue;
+        record(child, levels[0]);
+        if (trie.end[child] > child + 1) descend(child, 0);
+        continue;
+      }
+      const StringState before = at.string;
+      const size_t length = at.text.size();
+      if (machine.step(at.string, byte, is_key ? &at.text : nullptr)) {
+        const int cost = machine.cost(at.string);
+        if (cost < kInfinite) {
+          if (inside) record(child, plus(cost, at.after));
+          if (trie.end[child] > child + 1) descend_string(child, at, machine, inside);
+        }
+      }
+      at.string = before;
+      at.text.resize(length);
+    }
+  }
+
+  void record(uint32_t node, const Positions& positions) {
+    if (trie.token_begin[node] == trie.token_begin[node + 1]) return;
     int best = kInfinite;
     for (const Position& position : positions) best = std::min(best, stepper.cost(position));
-    if (best >= kInfinite) return;
-    for (uint32_t i = first; i < last; ++i) found.emplace_back(best, trie.tokens[i]);
+    record(node, best);
+  }
+  void record(uint32_t node, int cost) {
+    const uint32_t first = trie.token_begin[node];
+    const uint32_t last = trie.token_begin[node + 1];
+    if (first == last || cost >= kInfinite) return;
+    auto& tokens = found[cost];
+    tokens.insert(tokens.end(), trie.tokens.begin() + first, trie.tokens.begin() + last);
   }
 };
 
@@ -83,29 +114,24 @@ uint64_t CompiledMask::bytes() const {
 
 TokenSet CompiledMask::walk_from(const Position& position, Walk walk) const {
   const Vocabulary::Trie& trie = vocabulary_->trie();
-  Walker walker{trie,
-                stepper_,
-                walk == Walk::all      ? Walker::kAll
-                : walk == Walk::inside ? Walker::kInside
-                                       : Walker::kLeaving,
-                {},
-                {}};
+  Walker walker{trie, stepper_, {}, {}};
   walker.levels.resize(2);
-  walker.levels[0].push_back(position);
-  if (walk == Walk::inside) walker.levels[0][0].frame.reset();
-  walker.descend(0, 0, false);
-  std::sort(walker.found.begin(), walker.found.end());
+  if (walk == Walk::all) {
+    walker.levels[0].push_back(position);
+    walker.descend(0, 0);
+  } else {
+    Position at = position;
+    walker.descend_string(0, at, string_of(position), walk == Walk::inside);
+  }
   TokenSet result;
-  for (size_t i = 0; i < walker.found.size();) {
-    size_t end = i;
-    while (end < walker.found.size() && walker.found[end].first == walker.found[i].first) ++end;
+  for (auto& [cost, tokens] : walker.found) {
     TokenSet::Group& group = result.groups.emplace_back();
-    group.cost = walker.found[i].first;
-    if (end - i > trie.n_words / 2) {
+    group.cost = cost;
+    if (tokens.size() > trie.n_words / 2) {
       group.bits.assign(trie.n_words, 0);
-      for (; i < end; ++i) set_bit(group.bits, walker.found[i].second);
+      for (const int32_t token : tokens) set_bit(group.bits, token);
     } else {
-      for (; i < end; ++i) group.tokens.push_back(walker.found[i].second);
+      group.tokens = std::move(tokens);
     }
   }
   return result;
@@ -166,13 +192,19 @@ void CompiledMask::allow(const Position& position, int cost_max, std::span<uint6
   };
   if (position.kind == Position::kExtraKey) {
     const auto& extra = *static_cast<const Members::Extra*>(position.thing);
-    const auto taken =
-        position.frame->keys_seen().size() + position.frame->container->members->reserved.size();
+    const Members& members = *position.frame->container->members;
+    const size_t taken = position.frame->keys_seen().size() + members.reserved.size();
     // Enough for any token that stays inside, whatever it ends on, and a longer key after it.
-    const int ample = plus(position.after, trie_slack(taken));
+    const bool ample = plus(position.after, trie_slack(taken)) <= cost_max;
     if (extra.key.is_free() && position.string.escape == 0 &&
-        extra.key.may_close(position.string) && ample <= cost_max) {
+        extra.key.may_close(position.string) && ample) {
       set_bits(out, vocabulary_->trie().interior_all);
+      return apply(*find(mix(position.hash(), 2), position, Walk::leaving), cost_max);
+    }
+    if (Grammar::n_taken(members, position.frame->keys_seen(), position.text) == 0) {
+      Position anew = position;  // What was written of the key does not matter to what follows in it.
+      anew.text.clear();
+      apply(*find(mix(anew.local_hash(), 1), position, Walk::inside), cost_max);
       return apply(*find(mix(position.hash(), 2), position, Walk::leaving), cost_max);
     }
   }

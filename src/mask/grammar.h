@@ -2,11 +2,13 @@
 // and the cost of finishing from anywhere, for every depth that is left. Immutable. Internal.
 #pragma once
 
+#include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "contract/schema_ir.h"
+#include "mask/goal.h"
 #include "mask/number_machine.h"
 #include "mask/string_machine.h"
 
@@ -33,6 +35,16 @@ struct LiteralTrie {
 struct GrammarNode;
 using Names = std::vector<std::string>;
 
+// What of an object is written.
+struct Written {
+  uint64_t count = 0;
+  uint32_t position = 0;             // Author's order: of the next declared key.
+  std::shared_ptr<const Bits> used;  // Any order: the declared keys there are.
+  uint32_t n_missing = 0;            // Required keys still to come ...
+  int64_t missing_cost = 0;          // ... and what they take, a comma each.
+  bool witnessed = false;            // A member that `not` asks for is there.
+};
+
 // The members of an object, as one way to read them.
 struct Members {
   struct Key {  // Declared: written at most once, in the author's order, always spelt the same.
@@ -44,20 +56,31 @@ struct Members {
   struct Extra {  // Any other key of a language, not one of `reserved` and none twice.
     StringMachine key;
     const GrammarNode* node = nullptr;
+    bool is_witness = false;
   };
   std::vector<Key> keys;
   std::vector<Extra> extras;
   std::vector<std::string> reserved;  // Sorted.
   LiteralTrie trie;                   // Of `keys`.
   uint64_t min = 0, max = UINT64_MAX;
-  std::vector<uint32_t> n_required;                 // [keys + 1]: from this key on.
-  std::vector<uint32_t> next_required;              // [keys + 1]: keys.size() if none.
-  std::vector<std::vector<int64_t>> required_cost;  // [depth][keys + 1], commas included.
+  bool any_order = false;
+  bool needs_witness = false;  // One member at least by an extra that `is_witness`.
+  uint32_t n_required = 0;
+  std::vector<uint32_t> next_required;  // [keys + 1]: from this key on; keys.size() if none.
+  std::vector<int64_t> required_cost;   // [depth], commas included.
+  bool is_used(const Written& written, size_t key) const {
+    if (!any_order) return key < written.position;
+    return written.used && ((*written.used)[key / 64] >> (key % 64) & 1);
+  }
+  // May this key be the next one?
+  bool is_next(const Written& written, size_t key) const {
+    if (is_used(written, key)) return false;
+    return any_order || key <= next_required[written.position];
+  }
 };
 
 // One alternative of a node.
 struct Alternative {
-  const contract::Simple* simple = nullptr;
   std::unique_ptr<LiteralTrie> literals;  // null, true, false as the types allow; or the enum.
   std::unique_ptr<NumberMachine> number;
   std::unique_ptr<StringMachine> string;
@@ -74,14 +97,13 @@ struct Alternative {
 };
 
 struct GrammarNode {
-  const contract::Node* node = nullptr;
   std::vector<Alternative> alternatives;
   std::vector<int> cost;  // [depth + 1]: by the arrays and objects that may still be opened.
 };
 
 class Grammar {
  public:
-  static Result<std::unique_ptr<Grammar>> create(const contract::Schema& schema,
+  static Result<std::unique_ptr<Grammar>> create(const contract::Program& program, bool closed,
                                                  const Vocabulary& vocabulary,
                                                  const MaskOptions& options);
 
@@ -93,30 +115,51 @@ class Grammar {
   // the children.
   int finish_array(const Alternative& array, uint64_t count, int depth) const;
   static bool may_close_array(const Alternative& array, uint64_t count);
-  // To finish an object that has `count` members, the next declared one being at `position` or
-  // later; `seen` are its other keys and `n_coming` how many more of them are under way.
-  int finish_object(const Members& members, size_t position, uint64_t count, const Names& seen,
+  static Written begin(const Members& members, int depth);
+  // With declared key `key`, and what else of it must be remembered.
+  static Written with(const Members& members, Written written, size_t key, int depth);
+  // To finish an object; `skip` is a declared key that is not to be counted on, `seen` are the
+  // other keys and `n_coming` how many more of them are under way.
+  int finish_object(const Members& members, const Written& written, size_t skip, const Names& seen,
                     size_t n_coming, int depth) const;
-  static bool may_close_object(const Members& members, size_t position, uint64_t count);
+  static bool may_close_object(const Members& members, const Written& written);
+  // Keys that may not come again and begin so.
+  static size_t n_taken(const Members& members, const Names& seen, const std::string& prefix);
   // Bytes to the end of a key that began, the quote included, so that it is a new one.
   int key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
                const std::string& text, const Names& seen) const;
 
  private:
   Grammar() = default;
-  Result<void> build(Alternative& out, const contract::Simple& simple,
-                     const Vocabulary::Trie& trie);
-  Result<void> build_object(Alternative& out, const contract::ObjectRule& rule,
-                            const Vocabulary::Trie& trie);
+  // Of the goal; made if it is new, and its alternatives then wait to be built.
+  GrammarNode* node(Goal goal);
+  const GrammarNode* nothing();
+  Result<void> build(GrammarNode& out, const Goal& goal);
+  Result<void> build(Alternative& out, const Conjunction& all);
+  Result<void> build_string(Alternative& out, const Conjunction& all);
+  Result<void> build_array(Alternative& out, const Conjunction& all);
+  Result<void> build_object(GrammarNode& out, const Conjunction& all);
+  Result<void> build_members(GrammarNode& out, const Conjunction& all);
+  Result<void> build_classes(Members& members, const ObjectGoal& goal,
+                             const std::optional<contract::Dfa>& names, const std::string& pointer);
+  const GrammarNode* constant(const contract::Value& value);
+  void add_constant(GrammarNode& out, const contract::Value& value);
+  Result<contract::Dfa> names_language(const Goal& names);
   Result<void> finish_members(Members& members, const std::string& pointer) const;
   void fill_costs();
   void fill_required(Members& members, size_t depth) const;
-  int new_keys_cost(const Members& members, uint64_t n, const Names& seen, size_t n_coming,
-                    size_t depth) const;
+  int new_keys_cost(const Members& members, bool witness, uint64_t n, const Names& seen,
+                    size_t n_coming, size_t depth) const;
   int cost_of(const Alternative& alternative, int depth) const;
 
   MaskOptions options_;
-  std::vector<std::unique_ptr<GrammarNode>> nodes_;  // By contract::Node::id.
+  std::deque<GrammarNode> nodes_;
+  std::map<Goal, GrammarNode*> by_goal_;
+  std::deque<std::pair<Goal, GrammarNode*>> waiting_;
+  const Vocabulary::Trie* trie_ = nullptr;
+  std::unique_ptr<Expander> expander_;
+  size_t literal_bytes_ = 0;
+  size_t states_ = 0;
   const GrammarNode* root_ = nullptr;
 };
 

@@ -35,11 +35,24 @@ struct Matcher::State {
 Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
                                                     std::shared_ptr<const Vocabulary> vocabulary,
                                                     const MaskOptions& options) {
-  const std::string context = "mask of schema '" + schema->id() + "'";
-  auto grammar = Grammar::create(*schema, *vocabulary, options);
+  const std::string context = "mask of " + schema->id();
+  auto grammar = Grammar::create(schema->program(), schema->is_closed() || !options.open, *vocabulary, options);
   if (!grammar) return fail(std::move(grammar).error().with_context(context));
   return std::make_shared<const CompiledMask>(std::move(schema), std::move(vocabulary),
                                               std::move(*grammar));
+}
+
+Result<void> enforceable(const contract::Schema& schema, const MaskOptions& options) {
+  static const std::shared_ptr<const Vocabulary> bytes = [] {
+    std::vector<std::string> pieces;
+    for (int byte = 0; byte < 256; ++byte) pieces.emplace_back(1, static_cast<char>(byte));
+    pieces.emplace_back();
+    return Vocabulary::create(std::move(pieces), {256}).value();
+  }();
+  auto grammar =
+      Grammar::create(schema.program(), schema.is_closed() || !options.open, *bytes, options);
+  if (!grammar) return fail(std::move(grammar).error().with_context("mask of " + schema.id()));
+  return {};
 }
 
 int shortest_tokens(const CompiledMask& mask) { return mask.shortest(); }

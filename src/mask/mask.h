@@ -48,6 +48,7 @@ struct MaskOptions {
   int depth_max = 32;      // Arrays and objects inside one another, at most 128.
   // Keys that no `properties` declares may be written, if the schema accepts them: each new.
   bool open = false;
+  bool any_order = false;  // Declared keys in any order, not the author's.
   bool operator==(const MaskOptions&) const = default;
 };
 
@@ -58,6 +59,8 @@ class CompiledMask;
 Result<std::shared_ptr<const CompiledMask>> compile(std::shared_ptr<const contract::Schema> schema,
                                                     std::shared_ptr<const Vocabulary> vocabulary,
                                                     const MaskOptions& options = {});
+// Whether `compile` would refuse the schema whatever the vocabulary: asked when an agent is loaded.
+Result<void> enforceable(const contract::Schema& schema, const MaskOptions& options = {});
 // Upper bound on the tokens of the cheapest value, end token included.
 int shortest_tokens(const CompiledMask& mask);
 // What it holds now, the vocabulary aside. It grows while matchers find token sets, up to a bound.

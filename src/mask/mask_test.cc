@@ -172,6 +172,53 @@ TEST(Mask, RefusesWhatItCannotEnforce) {
   EXPECT_EQ(Vocabulary::create(few, {2}).error().number, 2205);
 }
 
+// Expected answers follow from the keywords' definitions.
+TEST(Mask, KeywordsThatAValueShowsAsItGrowsAreEnforced) {
+  const auto check = [](std::string_view schema, const std::vector<std::string>& good,
+                        const std::vector<std::string>& bad) {
+    const auto mask = mask_of(json(schema), {.open = true});
+    for (const auto& text : good) EXPECT_TRUE(emits(mask, text)) << schema << text;
+    for (const auto& text : bad) EXPECT_FALSE(emits(mask, text)) << schema << text;
+  };
+  check(R"({"type":"integer","not":{"enum":[3,7]}})", {"2", "30"}, {"3", "7"});
+  check(R"({"oneOf":[{"type":"integer"},{"type":"number","minimum":2}]})", {"1", "2.5"}, {"2", "0.5"});
+  check(R"({"type":"object","properties":{"k":{"enum":["a","b"]}},"required":["k"],
+            "if":{"properties":{"k":{"const":"a"}}},"then":{"required":["n"]}})",
+        {R"({"k":"b"})", R"({"k":"a","n":1})"}, {R"({"k":"a"})", R"({"k":"c"})"});
+  check(R"({"type":"object","patternProperties":{"^x":{"type":"integer"}},
+            "additionalProperties":{"type":"null"}})",
+        {R"({"x1":1,"y":null})"}, {R"({"x1":null})", R"({"y":1})", R"({"y":null,"y":null})"});
+  check(R"({"type":"object","propertyNames":{"maxLength":2}})", {R"({"ab":1})"}, {R"({"abc":1})"});
+  check(R"({"type":"object","dependentRequired":{"a":["b"]}})", {R"({"b":1})", R"({"a":1,"b":2})"},
+        {R"({"a":1})"});
+  check(R"({"type":"object","properties":{"a":{}},"required":["a"],
+            "dependentSchemas":{"a":{"maxProperties":1}}})",
+        {R"({"a":1})"}, {R"({"a":1,"b":1})"});
+  check(R"({"not":{"properties":{"a":{"type":"string"}}},"type":"object"})", {R"({"a":1})"},
+        {"{}", R"({"a":"s"})"});
+  check(R"({"type":"string","format":"date-time"})",
+        {"\"2024-02-29T10:00:00Z\"", "\"2016-12-31T23:59:60Z\""},
+        {"\"2023-02-29T10:00:00Z\"", "\"2016-12-31T12:59:60Z\""});
+}
+
+TEST(Mask, KeywordsThatAreNotEnforcedAreRefusedByNameAndPlace) {
+  for (const auto& [text, keyword] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"uniqueItems":true})", "uniqueItems"},
+           {R"({"contains":{"type":"string"}})", "contains"},
+           {R"({"unevaluatedProperties":false})", "unevaluatedProperties"},
+           {R"({"unevaluatedItems":false})", "unevaluatedItems"},
+           {R"({"not":{"multipleOf":2}})", "multipleOf"},
+           {R"({"format":"regex"})", "format"}}) {
+    auto schema = Schema::compile(json("{\"properties\":{\"a\":" + text + "}}"), "Test");
+    ASSERT_TRUE(schema) << text;
+    const auto refused = enforceable(**schema);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_EQ(refused.error().number, 2201) << text;
+    EXPECT_EQ(refused.error().value, keyword) << text;
+    EXPECT_TRUE(refused.error().place.starts_with("#/properties/a")) << refused.error().place;
+  }
+}
+
 TEST(Mask, BudgetBelowTheShortestValueIsAnError) {
   const auto mask = mask_of(json(R"({"type":"string","minLength":10})"));
   Matcher matcher(mask);
@@ -227,7 +274,9 @@ struct Finite {
 std::vector<Finite> finite_schemas() {
   std::vector<Finite> result;
   result.push_back({R"({"enum":["ab","abc",1,12,1.5,null,[1,"x"]]})",
-                    {"\"ab\"", "\"abc\"", "1", "12", "1.5", "null", "[1,\"x\"]"}});
+                    {"\"ab\"", "\"abc\"", "1", "12", "1.5", "null", "[1,\"x\"]", "[ 1,\"x\"]",
+                     "[1, \"x\"]", "[1,\"x\" ]", "[ 1, \"x\"]", "[ 1,\"x\" ]", "[1, \"x\" ]",
+                     "[ 1, \"x\" ]"}});
   Finite integers{R"({"type":"integer","minimum":-15,"maximum":107})", {}};
   for (int i = -15; i <= 107; ++i) integers.texts.push_back(std::to_string(i));
   result.push_back(integers);

@@ -17,7 +17,14 @@ int characters_to_new(size_t n) {
   return result;
 }
 
-size_t n_taken(const Members& members, const Names& seen, const std::string& prefix) {
+bool is_taken(const Members& members, const Names& seen, const std::string& key) {
+  return std::binary_search(members.reserved.begin(), members.reserved.end(), key) ||
+         std::find(seen.begin(), seen.end(), key) != seen.end();
+}
+
+}  // namespace
+
+size_t Grammar::n_taken(const Members& members, const Names& seen, const std::string& prefix) {
   size_t n = 0;
   const auto& reserved = members.reserved;
   auto at = std::lower_bound(reserved.begin(), reserved.end(), prefix);
@@ -26,45 +33,13 @@ size_t n_taken(const Members& members, const Names& seen, const std::string& pre
   return n;
 }
 
-bool is_taken(const Members& members, const Names& seen, const std::string& key) {
-  return std::binary_search(members.reserved.begin(), members.reserved.end(), key) ||
-         std::find(seen.begin(), seen.end(), key) != seen.end();
-}
-
-}  // namespace
-
-Result<void> Grammar::build_object(Alternative& out, const contract::ObjectRule& rule,
-                                   const Vocabulary::Trie& trie) {
-  out.members = std::make_unique<Members>();
-  Members& members = *out.members;
-  for (const contract::Property& property : rule.properties) {
-    members.reserved.push_back(property.key);
-    if (property.node->is_empty && !property.required) continue;
-    Members::Key& key = members.keys.emplace_back();
-    key.text = contract::to_json(contract::Value(property.key)) + ":";
-    key.node = nodes_[property.node->id].get();
-    key.required = property.required;
-    key.cost = trie.spelling(key.text)[0];
-  }
-  if (options_.open && rule.additional && !rule.additional->is_empty) {
-    members.extras.push_back(
-        {StringMachine::free(trie, 0, std::nullopt), nodes_[rule.additional->id].get()});
-  }
-  members.min = rule.min_properties;
-  members.max = rule.max_properties.value_or(UINT64_MAX);
-  for (uint32_t i = 0; i < members.keys.size(); ++i) {
-    members.trie.add(members.keys[i].text, i, trie);
-  }
-  return finish_members(members, out.simple->pointer);
-}
-
 Result<void> Grammar::finish_members(Members& members, const std::string& pointer) const {
   std::sort(members.reserved.begin(), members.reserved.end());
   const size_t n = members.keys.size();
-  members.n_required.assign(n + 1, 0);
+  members.any_order = options_.any_order;
   members.next_required.assign(n + 1, static_cast<uint32_t>(n));
   for (size_t i = n; i-- > 0;) {
-    members.n_required[i] = members.n_required[i + 1] + members.keys[i].required;
+    members.n_required += members.keys[i].required;
     members.next_required[i] =
         members.keys[i].required ? static_cast<uint32_t>(i) : members.next_required[i + 1];
   }
@@ -79,49 +54,70 @@ Result<void> Grammar::finish_members(Members& members, const std::string& pointe
 }
 
 void Grammar::fill_required(Members& members, size_t depth) const {
-  const size_t n = members.keys.size();
-  std::vector<int64_t> cost(n + 1, 0);
-  for (size_t i = n; i-- > 0;) {
-    const Members::Key& key = members.keys[i];
-    cost[i] = cost[i + 1];
-    if (key.required) cost[i] += plus(key.cost, key.node->cost[depth]) + 1;
+  int64_t cost = 0;
+  for (const Members::Key& key : members.keys) {
+    if (key.required) cost += plus(key.cost, key.node->cost[depth]) + 1;
   }
-  members.required_cost.push_back(std::move(cost));
+  members.required_cost.push_back(cost);
 }
 
-bool Grammar::may_close_object(const Members& members, size_t position, uint64_t count) {
-  return members.n_required[position] == 0 && count >= members.min && count <= members.max;
+Written Grammar::begin(const Members& members, int depth) {
+  Written written;
+  written.n_missing = members.n_required;
+  written.missing_cost = members.required_cost[static_cast<size_t>(depth)];
+  return written;
 }
 
-int Grammar::finish_object(const Members& members, size_t position, uint64_t count,
+Written Grammar::with(const Members& members, Written written, size_t key, int depth) {
+  const Members::Key& one = members.keys[key];
+  ++written.count;
+  written.position = static_cast<uint32_t>(key) + 1;
+  if (one.required) {
+    --written.n_missing;
+    written.missing_cost -= plus(one.cost, one.node->cost[static_cast<size_t>(depth)]) + 1;
+  }
+  return written;
+}
+
+bool Grammar::may_close_object(const Members& members, const Written& written) {
+  return written.n_missing == 0 && (written.witnessed || !members.needs_witness) &&
+         written.count >= members.min && written.count <= members.max;
+}
+
+int Grammar::finish_object(const Members& members, const Written& written, size_t skip,
                            const Names& seen, size_t n_coming, int depth) const {
   const auto at = static_cast<size_t>(depth);
-  int64_t total = members.required_cost[at][position] + 1;
-  uint64_t coming = members.n_required[position];
-  if (count + coming > members.max) return kInfinite;
-  if (count + coming < members.min) {
-    uint64_t needed = members.min - count - coming;
+  int64_t total = written.missing_cost + 1;
+  uint64_t coming = written.n_missing;
+  if (members.needs_witness && !written.witnessed) {
+    ++coming;
+    total += new_keys_cost(members, true, 1, seen, n_coming, at);
+  }
+  if (written.count + coming > members.max || members.min > members.max) return kInfinite;
+  if (written.count + coming < members.min) {
+    uint64_t needed = members.min - written.count - coming;
     std::vector<int> optional;
-    for (size_t i = position; i < members.keys.size(); ++i) {
+    for (size_t i = 0; i < members.keys.size(); ++i) {
       const Members::Key& key = members.keys[i];
+      if (key.required || i == skip || members.is_used(written, i)) continue;
       const int cost = plus(key.cost, key.node->cost[at]);
-      if (!key.required && cost < kInfinite) optional.push_back(cost + 1);
+      if (cost < kInfinite) optional.push_back(cost + 1);
     }
     std::sort(optional.begin(), optional.end());
     coming += needed;
     for (size_t i = 0; i < optional.size() && needed > 0; ++i, --needed) total += optional[i];
-    if (needed > 0) total += new_keys_cost(members, needed, seen, n_coming, at);
-    if (members.min > members.max) return kInfinite;
+    if (needed > 0) total += new_keys_cost(members, false, needed, seen, n_coming + 1, at);
   }
-  if (count == 0 && coming > 0) --total;  // No comma before the first.
+  if (written.count == 0 && coming > 0) --total;  // No comma before the first.
   return total >= kInfinite ? kInfinite : static_cast<int>(total);
 }
 
 // `n` members more, with keys of one kind, a comma before each.
-int Grammar::new_keys_cost(const Members& members, uint64_t n, const Names& seen, size_t n_coming,
-                           size_t depth) const {
+int Grammar::new_keys_cost(const Members& members, bool witness, uint64_t n, const Names& seen,
+                           size_t n_coming, size_t depth) const {
   int best = kInfinite;
   for (const Members::Extra& extra : members.extras) {
+    if (witness && !extra.is_witness) continue;
     int key = kInfinite;
     if (extra.key.is_free()) {
       key = 1 + characters_to_new(members.reserved.size() + seen.size() + n_coming + n);
@@ -136,8 +132,8 @@ int Grammar::new_keys_cost(const Members& members, uint64_t n, const Names& seen
   return best;
 }
 
-int Grammar::key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
-                      const std::string& text, const Names& seen) const {
+int Grammar::key_cost(const Members& members, const Members::Extra& extra,
+                      const StringState& state, const std::string& text, const Names& seen) const {
   const int plain = extra.key.cost(state);
   if (plain >= kInfinite) return plain;
   const size_t n = n_taken(members, seen, text);

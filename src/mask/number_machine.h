@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
 #include "contract/decimal.h"
+#include "base/result.h"
 #include "mask/trie.h"
 
 namespace consort::mask {

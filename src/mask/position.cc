@@ -72,50 +72,60 @@ Position Stepper::start() const {
   return result;
 }
 
-std::shared_ptr<const Frame> Stepper::frame(const std::shared_ptr<const Frame>& parent,
-                                            const Alternative& container, bool is_object,
-                                            uint32_t position, uint64_t count, int depth,
-                                            std::shared_ptr<const Names> seen) const {
+std::shared_ptr<const Frame> Stepper::array(const std::shared_ptr<const Frame>& parent,
+                                            const Alternative& container, uint64_t count,
+                                            int depth) const {
   auto result = std::make_shared<Frame>();
   result->parent = parent;
   result->container = &container;
-  result->is_object = is_object;
-  result->position = position;
-  result->count = count;
+  result->count = std::min<uint64_t>(count, container.count_clip);
   result->depth = depth;
-  Hash hash = mix(parent ? parent->hash : Hash{}, id(&container));
-  if (is_object) {
-    const Members& members = *container.members;
-    // Past the least, counts are alike if there is no most.
-    if (members.max == UINT64_MAX) {
-      result->count = std::min<uint64_t>(count, std::max<uint64_t>(members.min, 1));
-    }
-    if (seen) {
-      for (const std::string& key : *seen) hash = mix(hash, key);
-    }
-    result->seen = std::move(seen);
-    result->rest =
-        grammar_.finish_object(members, position, result->count, result->keys_seen(), 0, depth);
-  } else {
-    result->count = std::min<uint64_t>(count, container.count_clip);
-    result->rest = grammar_.finish_array(container, result->count, depth);
+  result->rest = plus(grammar_.finish_array(container, result->count, depth), result->outer());
+  result->hash = mix(mix(parent ? parent->hash : Hash{}, id(&container)), result->count);
+  return result;
+}
+
+std::shared_ptr<const Frame> Stepper::object(const std::shared_ptr<const Frame>& parent,
+                                             const Alternative& container, Written written,
+                                             int depth, std::shared_ptr<const Names> seen) const {
+  const Members& members = *container.members;
+  auto result = std::make_shared<Frame>();
+  result->parent = parent;
+  result->container = &container;
+  result->is_object = true;
+  result->depth = depth;
+  // Past the least, counts are alike if there is no most.
+  if (members.max == UINT64_MAX) {
+    written.count = std::min<uint64_t>(written.count, std::max<uint64_t>(members.min, 1));
   }
-  result->rest = plus(result->rest, result->outer());
-  result->hash = mix(hash, uint64_t{position} << 33 | uint64_t{is_object} << 32 | result->count);
+  Hash hash = mix(parent ? parent->hash : Hash{}, id(&container) + 1);
+  hash = mix(mix(hash, members.any_order ? 0 : written.position), written.count);
+  hash = mix(hash, written.witnessed);
+  if (written.used) {
+    for (const uint64_t word : *written.used) hash = mix(hash, word);
+  }
+  if (seen) {
+    for (const std::string& key : *seen) hash = mix(hash, key);
+  }
+  result->written = std::move(written);
+  result->seen = std::move(seen);
+  result->rest = plus(grammar_.finish_object(members, result->written, SIZE_MAX,
+                                             result->keys_seen(), 0, depth),
+                      result->outer());
+  result->hash = hash;
   return result;
 }
 
 bool Stepper::may_close(const Frame& frame) const {
-  return frame.is_object
-             ? Grammar::may_close_object(*frame.container->members, frame.position, frame.count)
-             : Grammar::may_close_array(*frame.container, frame.count);
+  return frame.is_object ? Grammar::may_close_object(*frame.container->members, frame.written)
+                         : Grammar::may_close_array(*frame.container, frame.count);
 }
 
 // For arrays: is another item allowed, by the count alone?
 bool Stepper::may_add(const Frame& frame) const {
   if (frame.is_object) {
     const Members& members = *frame.container->members;
-    return frame.count < members.max && (!members.keys.empty() || !members.extras.empty());
+    return frame.written.count < members.max && (!members.keys.empty() || !members.extras.empty());
   }
   return frame.count < frame.container->max_items;
 }
@@ -155,7 +165,9 @@ void Stepper::open(const Alternative& container, bool is_object,
                    const std::shared_ptr<const Frame>& parent, int depth, Positions& out) const {
   Position next;
   next.kind = Position::kOpen;
-  next.frame = frame(parent, container, is_object, 0, 0, depth - 1);
+  next.frame = is_object ? object(parent, container, Grammar::begin(*container.members, depth - 1),
+                                  depth - 1, nullptr)
+                         : array(parent, container, 0, depth - 1);
   if (next.frame->rest < kInfinite) out.push_back(std::move(next));
 }
 
@@ -206,7 +218,7 @@ void Stepper::first(const Position& position, uint8_t byte, Positions& out) cons
   const GrammarNode& item = top.container->item(0);
   if (!may_add(top) || item.cost[static_cast<size_t>(top.depth)] >= kInfinite) return;
   next.thing = &item;
-  next.frame = frame(top.parent, *top.container, false, 0, 1, top.depth);
+  next.frame = array(top.parent, *top.container, 1, top.depth);
   next.blanks = static_cast<uint8_t>(grammar_.options().whitespace_max);
   value(next, byte, out);
 }
@@ -235,8 +247,14 @@ void Stepper::key(const Position& position, uint8_t byte, Positions& out) const 
     if (plus(declared_cost(top, index), top.outer()) >= kInfinite) return;
     Position next;
     next.thing = members.keys[index].node;
-    next.frame =
-        frame(top.parent, *top.container, true, index + 1, top.count + 1, top.depth, top.seen);
+    Written written = Grammar::with(members, top.written, index, top.depth);
+    if (members.any_order) {
+      auto used = written.used ? std::make_shared<Bits>(*written.used)
+                               : std::make_shared<Bits>((members.keys.size() + 63) / 64);
+      (*used)[index / 64] |= uint64_t{1} << (index % 64);
+      written.used = std::move(used);
+    }
+    next.frame = object(top.parent, *top.container, std::move(written), top.depth, top.seen);
     out.push_back(std::move(next));
     return;
   }
@@ -269,22 +287,23 @@ void Stepper::extra_key(const Position& position, uint8_t byte, Positions& out) 
 // From the colon on: the member with a key that is not declared, and all that must follow.
 int Stepper::extra_cost(const Frame& frame, const Members::Extra& extra) const {
   const Members& members = *frame.container->members;
-  if (frame.count >= members.max) return kInfinite;
+  if (frame.written.count >= members.max) return kInfinite;
   const int child = extra.node->cost[static_cast<size_t>(frame.depth)];
-  return plus(plus(child, 1), grammar_.finish_object(members, frame.position, frame.count + 1,
+  Written written = frame.written;
+  ++written.count;
+  written.witnessed |= extra.is_witness;
+  return plus(plus(child, 1), grammar_.finish_object(members, written, SIZE_MAX,
                                                      frame.keys_seen(), 1, frame.depth));
 }
 
 // The value of a declared key, and all that must follow.
 int Stepper::declared_cost(const Frame& frame, uint32_t key) const {
   const Members& members = *frame.container->members;
-  if (key < frame.position || key > members.next_required[frame.position] ||
-      frame.count >= members.max) {
-    return kInfinite;
-  }
+  if (!members.is_next(frame.written, key) || frame.written.count >= members.max) return kInfinite;
   const int child = members.keys[key].node->cost[static_cast<size_t>(frame.depth)];
   if (child >= kInfinite) return kInfinite;
-  return plus(child, grammar_.finish_object(members, key + 1, frame.count + 1, frame.keys_seen(), 0,
+  const Written written = Grammar::with(members, frame.written, key, frame.depth);
+  return plus(child, grammar_.finish_object(members, written, key, frame.keys_seen(), 0,
                                             frame.depth));
 }
 
@@ -293,14 +312,15 @@ int Stepper::key_cost(const Frame& frame, uint32_t at) const {
   const Members& members = *frame.container->members;
   if (!members.trie.nodes.empty()) {
     for (const LiteralTrie::Passing& passing : members.trie.nodes[at].passing) {
-      if (passing.literal < frame.position) continue;
+      if (members.is_used(frame.written, passing.literal)) continue;
       if (passing.cost >= best) continue;
       best = std::min(best, plus(passing.cost, declared_cost(frame, passing.literal)));
     }
   }
   if (at == 0) {
     for (const Members::Extra& extra : members.extras) {
-      const int key = grammar_.key_cost(members, extra, extra.key.start(), "", frame.keys_seen());
+      const int key =
+          grammar_.key_cost(members, extra, extra.key.start(), "", frame.keys_seen());
       best = std::min(best, plus(plus(key, 1), extra_cost(frame, extra)));
     }
   }
@@ -329,7 +349,7 @@ void Stepper::after(const Position& position, uint8_t byte, Positions& out) cons
   const GrammarNode& item = top.container->item(top.count);
   if (item.cost[static_cast<size_t>(top.depth)] >= kInfinite) return;
   next.thing = &item;
-  next.frame = frame(top.parent, *top.container, false, 0, top.count + 1, top.depth);
+  next.frame = array(top.parent, *top.container, top.count + 1, top.depth);
   out.push_back(std::move(next));
 }
 
@@ -379,8 +399,11 @@ void Stepper::step(const Position& position, uint8_t byte, Positions& out) const
       seen->push_back(position.text);
       Position next;
       next.thing = static_cast<const Members::Extra*>(position.thing)->node;
-      next.frame = frame(top.parent, *top.container, true, top.position, top.count + 1, top.depth,
-                         std::move(seen));
+      Written written = top.written;
+      ++written.count;
+      written.witnessed |= static_cast<const Members::Extra*>(position.thing)->is_witness;
+      next.frame = object(top.parent, *top.container, std::move(written), top.depth,
+                          std::move(seen));
       out.push_back(std::move(next));
       return;
     }

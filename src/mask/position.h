@@ -27,8 +27,8 @@ struct Frame {
   std::shared_ptr<const Frame> parent;
   const Alternative* container = nullptr;
   bool is_object = false;
-  uint32_t position = 0;  // Objects: of the next key.
-  uint64_t count = 0;     // Items or members, the one being written included.
+  uint64_t count = 0;  // Arrays: items, the one being written included.
+  Written written;     // Objects: members, likewise.
   int depth = 0;          // Containers that a child may still open.
   int rest = 0;           // To finish this and all outer ones, once the child is finished.
   std::shared_ptr<const Names> seen;  // Objects: keys that are not declared; null if none.
@@ -43,11 +43,11 @@ struct Position {
     kLiteral,  // Inside `literals` at `at`.
     kNumber,
     kString,
-    kOpen,      // After '[' or '{'.
-    kKey,       // After ',' of an object, or inside a declared key: its trie at `at`.
+    kOpen,   // After '[' or '{'.
+    kKey,    // After ',' of an object, or inside a declared key: its trie at `at`.
     kExtraKey,  // Inside another key: `text` so far.
     kColon,     // After it.
-    kAfter,     // After an item or a member.
+    kAfter,  // After an item or a member.
     kDone,
   };
   Kind kind = kValue;
@@ -104,10 +104,12 @@ class Stepper {
   int extra_cost(const Frame& frame, const Members::Extra& extra) const;
   bool may_close(const Frame& frame) const;
   bool may_add(const Frame& frame) const;
-  std::shared_ptr<const Frame> frame(const std::shared_ptr<const Frame>& parent,
-                                     const Alternative& container, bool is_object,
-                                     uint32_t position, uint64_t count, int depth,
-                                     std::shared_ptr<const Names> seen = nullptr) const;
+  std::shared_ptr<const Frame> array(const std::shared_ptr<const Frame>& parent,
+                                     const Alternative& container, uint64_t count,
+                                     int depth) const;
+  std::shared_ptr<const Frame> object(const std::shared_ptr<const Frame>& parent,
+                                      const Alternative& container, Written written, int depth,
+                                      std::shared_ptr<const Names> seen) const;
 
   const Grammar& grammar_;
 };

@@ -108,10 +108,10 @@ TEST(FunctionTool, ChangesItsVersionWithCodeAndContent) {
   EXPECT_NE((*make_function_tool(spec))->version(), first);
 }
 
-TEST(FunctionTool, RefusesASchemaOutsideTheSubset) {
+TEST(FunctionTool, RefusesASchemaWithAnUnknownKeyword) {
   FunctionToolSpec spec;
   spec.name = "t";
-  spec.input = schema(R"({"unevaluatedProperties":false})");
+  spec.input = schema(R"({"additionalPropertys":false})");
   spec.output = schema("{}");
   EXPECT_FALSE(make_function_tool(std::move(spec)).has_value());
 }
