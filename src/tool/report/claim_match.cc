@@ -69,7 +69,12 @@ bool period_fits(const NumeralContext& context, const Printed& p, const std::vec
 bool contradicts_period(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
   constexpr int kProse = 1000;
   const Evidence& e = evidence_of(p, all);
-  if (!e.is_row || p.group == kProse || p.period.year == 0) return true;
+  if (!e.is_row || p.group == kProse) return true;
+  if (p.period.year == 0) {
+    // A table that began on another page: its columns are the document's period and the one before.
+    const int last = e.years.empty() && e.document.period_end.size() >= 4 ? std::atoi(e.document.period_end.substr(0, 4).c_str()) : 0;
+    return last == 0 || !context.period || context.period->year > last || context.period->year < last - 1;
+  }
   const auto own = context.by_company.find(lower_ascii(e.document.company));
   const std::optional<Period> said = context.by_company.size() > 1 && own != context.by_company.end() ? std::optional<Period>(own->second) : context.period;
   if (!said) return false;

@@ -20,6 +20,17 @@ bool is_bare_year(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// "2021 (1)(2)" without the marks of its notes.
+std::string_view without_notes(std::string_view text) {
+  while (text.size() > 3 && text.back() == ')') {
+    const size_t open = text.rfind('(');
+    if (open == std::string_view::npos || open == 0 || text.size() - open > 4) break;
+    text = text.substr(0, open);
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  }
+  return text;
+}
+
 int columns_of(std::string_view text) {
   int n = 0;
   for (const char c : text) n += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
@@ -111,7 +122,7 @@ PageLayout::PageLayout(std::string_view text, int fallback_scale) : fallback_sca
     }
     line.blank = line.segments.empty();
     for (const Segment& s : line.segments) {
-      if (is_bare_year(s.text)) ++line.n_years;
+      if (is_bare_year(without_notes(s.text))) ++line.n_years;
       else if (parse_cell(s.text)) ++line.n_numbers;
     }
     const std::string squeezed = squeeze(line.text);
@@ -336,7 +347,7 @@ bool PageLayout::period_of_label(std::string_view label, std::vector<PageCell>* 
 bool PageLayout::period_of_movement(size_t at, std::vector<PageCell>* cells) const {
   auto balance = [&](size_t i) -> std::optional<Period> {
     const std::string text = lower_ascii(normalise_text(lines_[i].text));
-    if (!text.starts_with("balance") && !text.starts_with("as of")) return std::nullopt;
+    if (!text.starts_with("balance") && !has(text.substr(0, 40), "as of ") && !has(text.substr(0, 30), " at ")) return std::nullopt;
     for (const PeriodMention& m : find_mentions(text).periods)
       if (m.period.year != 0 && m.period.month != 0) return m.period;
     return std::nullopt;
@@ -416,17 +427,23 @@ void PageLayout::open_percentages(size_t at, PageRow* row) const {
 }
 
 void PageLayout::set_scales(size_t at, PageRow* row) const {
-  int scale = -1;
+  int scale = -1, of_column = -1;
   bool except = false;
   // The nearest note above; a row's own label may carry one ("Total cardholders (000's)").
   for (size_t i = at + 1; i-- > 0;) {
     const int found = note_scale(lines_[i].text);
+    // "(000's)" over one column among others says nothing of the rest.
+    if (found >= 0 && i < at && lines_[i].segments.size() > 2 && of_column < 0) {
+      of_column = found;
+      continue;
+    }
     if (found >= 0) {
       scale = found;
       except = has(lower_ascii(lines_[i].text), "except");
       break;
     }
   }
+  if (scale < 0) std::swap(scale, of_column);
   std::string near = lower_ascii(row->label);
   near += " " + lower_ascii(row->above.substr(0, 160));
   auto any = [&](std::initializer_list<std::string_view> words) {
@@ -454,6 +471,7 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
       cell.scales = {scale, 0};
     } else {
       cell.scales = {scale};
+      if (of_column >= 0 && of_column != scale) cell.scales.push_back(of_column);
     }
   }
 }
