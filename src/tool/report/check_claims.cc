@@ -188,7 +188,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   // "profit"/"loss" said of the amount: the nearest one before it.
   for (const auto& [word, sign] : {std::pair<std::string_view, int>{"loss", -1}, {"profit", 1}, {"net income", 1}, {"net earnings", 1}}) {
     const size_t at = lowered.rfind(word, n.begin);
-    if (at == std::string::npos || at + 40 < n.begin) continue;
+    if (at == std::string::npos || at + (sign > 0 ? 60 : 40) < n.begin) continue;
     if (word == "profit" && at >= 6 && lowered.substr(at - 6, 6) == "gross ") continue;
     context.profit = sign;
     if (sign < 0) break;

@@ -73,6 +73,7 @@ bool contradicts_period(const NumeralContext& context, const Printed& p, const s
   if (p.period.year == 0) {
     // A table that began on another page: its columns are the document's period and the one before.
     const int last = e.years.empty() && e.document.period_end.size() >= 4 ? std::atoi(e.document.period_end.substr(0, 4).c_str()) : 0;
+    if (last == 0 && e.years.empty() && find_mentions(e.page).periods.empty()) return false;
     return last == 0 || !context.period || context.period->year > last || context.period->year < last - 1;
   }
   const auto own = context.by_company.find(lower_ascii(e.document.company));

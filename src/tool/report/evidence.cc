@@ -220,6 +220,10 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
     out.is_row = true;
     out.label += (out.label.empty() ? "" : " / ") + row->label;
     out.context += row->label + " / " + row->above + " ";
+    // Rows of one label, of different dates, are one series.
+    std::string series = citation.doc + "|" + row->label;
+    for (const PeriodMention& m : find_mentions(row->label).periods)
+      if (m.period.year != 0) series = citation.doc + "|" + row->label.substr(0, m.begin);
     for (size_t c = 0; c < row->cells.size(); ++c) {
       const PageCell& cell = row->cells[c];
       for (const int scale : cell.scales) {
@@ -235,6 +239,7 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
         p.column = static_cast<int>(c);
         p.scale = scale;
         p.printed = cell.number.printed;
+        p.series = series;
         out.figures.push_back(std::move(p));
         if (out.figures.back().percent_open && scale != 0) {
           // The same cell read as a percentage has no scale.
@@ -248,6 +253,12 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
         }
       }
     }
+  }
+  // "Common stock, $0.005 par value": figures inside a label.
+  for (Printed& p : figures_of_prose(out.label)) {
+    p.citation = index;
+    p.group = 1001;
+    out.figures.push_back(std::move(p));
   }
   out.paragraph = layout.paragraph(*place);
   const std::string sentence = layout.sentence(*place, citation.quote);

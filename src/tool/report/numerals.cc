@@ -273,7 +273,8 @@ class Finder {
                               (is_minus(word(i - 1)) && i > 1 && adjacent(i - 1) && is_alpha(text_[tokens_[i - 1].begin - 1])));
     const bool form = is_minus(word(i + 1)) && adjacent(i + 1) && adjacent(i + 2) && word(i + 2).size() == 1 && i + 2 < tokens_.size() &&
                       is_alpha(text_[tokens_[i + 2].begin]);
-    if (glued_before || form) return;
+    const bool plan = word(i + 1) == "(" && adjacent(i + 1) && word(i + 2) == "k" && word(i + 3) == ")";  // 401(k)
+    if (glued_before || form || plan) return;
     Numeral out;
     auto value = Rational::parse(tokens_[i].word);
     if (!value) return;

@@ -467,7 +467,7 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
       if (fallback_scale_ > 0 && !(small && per_share)) cell.scales.push_back(fallback_scale_);
     } else if (small && per_share) {
       cell.scales = {0};
-    } else if (counted || (except && small)) {
+    } else if (counted || (except && small) || has(near, "weighted average")) {
       cell.scales = {scale, 0};
     } else {
       cell.scales = {scale};

@@ -98,6 +98,8 @@ std::vector<Directed> find_directions(std::string_view text) {
     if (w == "up" && (next == "to" || before == "made" || before == "make" || before == "makes" || before == "set")) continue;
     if ((w == "more" || w == "less" || w == "fewer") && before != "times" && next == "than" && before != "was" && before != "is" && before != "were") continue;
     if (w == "more" && next != "than") continue;
+    // "a gain of $354 million" is a result, no movement.
+    if ((w == "gain" || w == "gains") && (before == "a" || next == "of" || next == "on" || next == "from")) continue;
     out.push_back({words[i].begin, words[i].end, d});
   }
   return out;
