@@ -1,0 +1,150 @@
+"""The analyzer's specialist: question + table -> SQL (data set analyzer/wikisql), its rows and its evaluation by execution.
+
+    CONSORT_DATA=... python tools/specialists/analyzer_sql.py rows --out rows.jsonl [--n 2000] [--seed 1]
+    CONSORT_DATA=... python tools/specialists/analyzer_sql.py eval --split dev --n 500 [--adapter FILE] [--shots 3]
+
+`rows` takes the train split alone, in an order fixed by the seed, and leaves out whatever the dev and test splits hold: the
+same question (case, punctuation and figures set aside), a table of the same id, or a table with the same title and header. It
+prints how many each rule left out. `eval` asks the program that serves, runs the SQL in SQLite read-only, and compares the rows.
+It prints the share that is right with its 95 % Wilson interval.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from make_sql_rows import lines, prompt, same_rows  # noqa: E402
+
+STEPS_MAX = 2_000_000   # Of SQLite's machine; a longer query counts as one that does not run.
+
+
+def folder():
+    if "CONSORT_DATA" not in os.environ:
+        raise SystemExit("CONSORT_DATA names no folder: set it to the folder of the data sets")
+    return pathlib.Path(os.environ["CONSORT_DATA"]) / "analyzer" / "wikisql"
+
+
+def question_key(question):
+    return " ".join(re.sub(r"\d+", "0", re.sub(r"[^\w\s]", " ", question.lower())).split())
+
+
+def table_key(table):
+    return table["title"].lower(), tuple(name.lower() for name in table["header"])
+
+
+def without_held_out(train, held_out, tables):
+    """The train items that share neither question nor table with `held_out`, and how many each rule left out."""
+    questions = {question_key(item["question"]) for item in held_out}
+    ids = {item["table_id"] for item in held_out}
+    keys = {table_key(tables[i]) for i in ids}
+    kept, left_out, seen = [], {"question": 0, "table": 0, "like_table": 0, "twice": 0}, set()
+    for item in train:
+        table = tables[item["table_id"]]
+        own = (item["table_id"], question_key(item["question"]))
+        reason = ("table" if item["table_id"] in ids else "question" if own[1] in questions
+                  else "like_table" if table_key(table) in keys else "twice" if own in seen else None)
+        if reason:
+            left_out[reason] += 1
+        else:
+            seen.add(own)
+            kept.append(item)
+    return kept, left_out
+
+
+def execute(table, sql):
+    """Rows of `sql` over `table`, or None where it does not run. It can neither write nor run for long."""
+    db = sqlite3.connect(":memory:")
+    try:
+        quoted = ['"' + name.replace('"', '""') + '"' for name in table["header"]]
+        kinds = ["NUMERIC" if kind == "number" else "TEXT" for kind in table["types"]]
+        db.execute(f"CREATE TABLE t ({', '.join(map(' '.join, zip(quoted, kinds)))})")
+        db.executemany(f"INSERT INTO t VALUES ({','.join('?' * len(quoted))})", table["rows"])
+        db.commit()
+        db.execute("PRAGMA query_only = ON")
+        db.set_progress_handler(lambda: 1, STEPS_MAX)
+        return db.execute(sql).fetchall()
+    except (sqlite3.Error, sqlite3.Warning, ValueError):
+        return None
+    finally:
+        db.close()
+
+
+def wilson(right, n, z=1.959964):
+    middle, spread = right + z * z / 2, z * math.sqrt(right * (n - right) / n + z * z / 4)
+    return [round((middle - spread) / (n + z * z), 4), round((middle + spread) / (n + z * z), 4)]
+
+
+def rows(args):
+    tables = {t["table_id"]: t for t in lines(folder() / "tables.jsonl.gz")}
+    held_out = [item for split in ("dev", "test") for item in lines(folder() / f"{split}.jsonl")]
+    kept, left_out = without_held_out(lines(folder() / "train.jsonl.gz"), held_out, tables)
+    random.Random(args.seed).shuffle(kept)
+    with open(args.out, "w") as out:
+        for item in kept[:args.n]:
+            row = {"prompt": prompt(item["question"], tables[item["table_id"]]), "completion": item["sql"]}
+            out.write(json.dumps(row) + "\n")
+    print(json.dumps({"rows": min(args.n, len(kept)), "of": len(kept), "left_out": left_out}))
+
+
+def few_shot(n, tables):
+    """`n` worked questions of the train split, for a base that was taught nothing."""
+    items = list(lines(folder() / "train.jsonl.gz"))
+    random.Random(3).shuffle(items)
+    return "".join(f"{prompt(i['question'], tables[i['table_id']])} {i['sql']}\n\n" for i in items[:n])
+
+
+def evaluate(args):
+    items = list(lines(folder() / f"{args.split}.jsonl"))
+    random.Random(args.seed).shuffle(items)
+    items = items[:args.n]
+    tables = {t["table_id"]: t for t in lines(folder() / "tables.jsonl.gz")}
+    shots = few_shot(args.shots, tables)
+    right = ran = 0
+    for item in items:
+        table = tables[item["table_id"]]
+        command = [args.consort, "-q", "generate", args.model, "--prompt", shots + prompt(item["question"], table),
+                   "--max-tokens", "96", *(["--adapter", args.adapter] if args.adapter else [])]
+        sql = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        found = execute(table, sql)
+        good = found is not None and same_rows(found, item["answer"])
+        ran += found is not None
+        right += good
+        if args.show and not good:
+            print(json.dumps({"id": item["id"], "wrote": sql, "wanted": item["sql"]}), file=sys.stderr)
+    print(json.dumps({"split": args.split, "n": len(items), "executable": ran, "right": right,
+                      "accuracy": round(right / len(items), 4), "interval_95": wilson(right, len(items))}))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    what = parser.add_subparsers(dest="what", required=True)
+    make = what.add_parser("rows")
+    make.add_argument("--out", required=True)
+    make.add_argument("--n", type=int, default=10 ** 9)
+    make.set_defaults(run=rows)
+    judge = what.add_parser("eval")
+    judge.add_argument("--split", choices=["dev", "test"], default="dev")
+    judge.add_argument("--n", type=int, default=500)
+    judge.add_argument("--shots", type=int, default=0)
+    judge.add_argument("--show", action="store_true", help="print what went wrong, one line each")
+    judge.add_argument("--consort", default="build/release/consort")
+    judge.add_argument("--model", default="smollm2-135m:q4_1")
+    judge.add_argument("--adapter")
+    judge.set_defaults(run=evaluate)
+    for one in (make, judge):
+        one.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    if getattr(args, "n") < 1:
+        parser.error("--n must be at least 1")
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
