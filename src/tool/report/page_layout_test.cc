@@ -106,5 +106,56 @@ TEST(PageLayout, CutsTheSentenceAroundAQuote) {
   EXPECT_EQ(layout.sentence(*place, "opened 26 new"), "We opened 26 new warehouses in the U.S. and Canada.");
 }
 
+TEST(PageLayout, ARowUnderALoneYearTakesItsQuartersFromTheHeadings) {
+  const PageLayout page(
+      "Quarterly revenue (in millions)\n"
+      "                     Quarter Ended\n"
+      "              March 31     June 30     September 30     December 31\n"
+      "2021\n"
+      "Revenue        1,001        1,002         1,003            1,004\n"
+      "2022\n"
+      "Revenue        1,105        1,106         1,107            1,108\n");
+  const auto row = page.row(6);
+  ASSERT_TRUE(row && row->cells.size() == 4);
+  for (size_t c = 0; c < 4; ++c) {
+    EXPECT_EQ(row->cells[c].period.year, 2022);
+    EXPECT_EQ(row->cells[c].period.month, static_cast<int>(3 * c + 3));
+    EXPECT_EQ(row->cells[c].period.span, Span::quarter);
+  }
+  EXPECT_EQ(page.row(4)->cells[0].period.year, 2021);
+}
+
+TEST(PageLayout, ARowWithADateOfItsOwnIsOfThatDate) {
+  const PageLayout page(
+      "                          North     South     Total\n"
+      "Balance at June 30, 2020     10        20        30\n"
+      "Acquired                      1         2         3\n"
+      "Balance at June 30, 2021     11        22        33\n");
+  EXPECT_EQ(page.row(1)->cells[2].period.year, 2020);
+  EXPECT_EQ(page.row(3)->cells[0].period, (Period{2021, 6, 30, Span::instant, 0, false}));
+  EXPECT_EQ(page.row(2)->cells[0].period.year, 2021);  // Moved in the year that the balance below ends.
+}
+
+TEST(PageLayout, PercentagesBelongToTheAmountTheyFollow) {
+  const PageLayout page(
+      "               2022                 2021                 2020\n"
+      "Sales        $ 900      (10)%     $ 1,000     25 %      $ 800\n");
+  const auto row = page.row(1);
+  ASSERT_TRUE(row && row->cells.size() == 5);
+  const int years[] = {2022, 2022, 2021, 2021, 2020};
+  for (size_t c = 0; c < 5; ++c) EXPECT_EQ(row->cells[c].period.year, years[c]) << c;
+}
+
+TEST(PageLayout, AScaleOverOneColumnLeavesTheScaleOfTheOthers) {
+  const PageLayout page(
+      "(amounts in millions)\n"
+      "            Shares      Amount      Capital\n"
+      "            (000's)     of stock    paid in\n"
+      "Issued       2,500         12          700\n");
+  const auto row = page.row(3);
+  ASSERT_TRUE(row && row->cells.size() == 3);
+  EXPECT_EQ(row->cells[2].scales.front(), 6);
+}
+
 }  // namespace
 }  // namespace consort::tool
