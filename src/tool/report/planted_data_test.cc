@@ -173,6 +173,7 @@ TEST(PlantedErrors, OfTheRealCorpusAreCaughtWithFewFalseAlarms) {
   const bool verbose = std::getenv("VERBOSE") != nullptr;
   report_and_expect("real corpus", measure(kEvals / "planted.real.jsonl", source, verbose));
   report_and_expect("real corpus, pages that the rules were not made with", measure(kEvals / "planted.fresh.jsonl", source, verbose));
+  report_and_expect("real corpus, claims in other words", measure(kEvals / "planted.heldout.jsonl", source, verbose));
 }
 
 TEST(PlantedErrors, OfTheBundledCorpusAreCaughtWithFewFalseAlarms) {
