@@ -2,14 +2,14 @@
 
 namespace consort::contract {
 
-uint8_t type_bit(const Value& value) {
-  switch (value.type()) {
+uint8_t type_bits(Type type) {
+  switch (type) {
     case Type::null:
       return kNull;
     case Type::boolean:
       return kBoolean;
     case Type::number:
-      return value.as_number().is_integer() ? kInteger : kFraction;
+      return kNumber;
     case Type::string:
       return kString;
     case Type::array:
@@ -18,6 +18,11 @@ uint8_t type_bit(const Value& value) {
       return kObject;
   }
   return 0;
+}
+
+uint8_t type_bit(const Value& value) {
+  if (value.type() != Type::number) return type_bits(value.type());
+  return value.as_number().is_integer() ? kInteger : kFraction;
 }
 
 uint8_t type_named(std::string_view name) {

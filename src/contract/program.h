@@ -45,6 +45,7 @@ enum TypeBits : uint8_t {
   kNumber = kInteger | kFraction,
   kAllTypes = 127,
 };
+uint8_t type_bits(Type type);  // Of a number: integers and fractions.
 uint8_t type_bit(const Value& value);
 // The bits of a name that `type` may have; 0 for any other name.
 uint8_t type_named(std::string_view name);

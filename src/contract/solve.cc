@@ -8,24 +8,6 @@
 namespace consort::contract {
 namespace {
 
-uint8_t bits_of(Type type) {
-  switch (type) {
-    case Type::null:
-      return kNull;
-    case Type::boolean:
-      return kBoolean;
-    case Type::number:
-      return kNumber;
-    case Type::string:
-      return kString;
-    case Type::array:
-      return kArray;
-    case Type::object:
-      return kObject;
-  }
-  return 0;
-}
-
 Alternative lits(std::vector<Literal> literals) { return {std::move(literals), nullptr}; }
 Alternative act(std::function<void(Leaf&)> apply) { return {{}, std::move(apply)}; }
 
@@ -138,7 +120,7 @@ Outcome Solver::by_types(const Goal& goal) {
     }
   }
   for (Type type : {Type::number, Type::string, Type::array, Type::object}) {
-    if (!(types & bits_of(type))) continue;
+    if (!(types & type_bits(type))) continue;
     Leaf leaf;
     leaf.type = type;
     leaf.excluded = goal.excluded;
@@ -215,7 +197,7 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   const size_t side = l >> 33;
   const auto yes = [side](NodeId id) { return literal(side, id, true); };
   const auto no = [side](NodeId id) { return literal(side, id, false); };
-  if (node.is_false || !(node.types & bits_of(leaf.type))) return false;
+  if (node.is_false || !(node.types & type_bits(leaf.type))) return false;
   if (node.has_enum && (!leaf.listed || node.values.size() < leaf.listed->size())) {
     leaf.listed = &node.values;
   }
@@ -325,7 +307,7 @@ bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   const size_t side = l >> 33;
   const auto yes = [side](NodeId id) { return literal(side, id, true); };
   const auto no = [side](NodeId id) { return literal(side, id, false); };
-  if (node.is_false || !(node.types & bits_of(leaf.type))) return true;
+  if (node.is_false || !(node.types & type_bits(leaf.type))) return true;
   std::vector<Alternative> out;
   if (leaf.type == Type::number && (node.types & kNumber) == kInteger) {
     out.push_back(act([](Leaf& f) { f.number.fraction = true; }));

@@ -12,9 +12,6 @@ using contract::Subschema;
 
 namespace {
 
-Literal yes(NodeId id) { return id << 1; }
-Literal no(NodeId id) { return id << 1 | 1; }
-
 bool only_refers(const Subschema& node) {
   return node.ref != kNoNode && !node.is_false && node.types == contract::kAllTypes &&
          !node.has_enum && !node.number && !node.string && !node.array && !node.object &&

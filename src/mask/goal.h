@@ -19,6 +19,8 @@ namespace consort::mask {
 
 using Literal = uint32_t;           // Node id << 1 | (1 = must not match).
 using Goal = std::vector<Literal>;  // Sorted, distinct. All must hold.
+inline Literal yes(contract::NodeId id) { return id << 1; }
+inline Literal no(contract::NodeId id) { return id << 1 | 1; }
 
 // A language that a string must, or must not, be in.
 struct Words {

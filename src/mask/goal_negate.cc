@@ -9,13 +9,6 @@ using contract::kNoNode;
 using contract::NodeId;
 using contract::Subschema;
 
-namespace {
-
-Literal yes(NodeId id) { return id << 1; }
-Literal no(NodeId id) { return id << 1 | 1; }
-
-}  // namespace
-
 void Expander::forbid(Branch& branch, NodeId id) {
   const Subschema& node = program_.at(id);
   auto choice = std::make_shared<Choice>();

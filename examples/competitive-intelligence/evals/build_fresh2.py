@@ -10,10 +10,7 @@ error is ORIGINAL. ROW is the start of a table row (`#2` at its end: the second 
 page. OP and its arguments (pct_change, share, ratio, difference, sum) say how a figure of the true sentence was computed.
 Exit codes: 0 done, 1 a row, phrase or figure is not on its page or the file differs, 2 CONSORT_DATA is not set.
 """
-import json
-import os
 import pathlib
-import random
 import sys
 
 import build_heldout as heldout
@@ -21,7 +18,6 @@ import filings
 from build_questions import compute
 
 HERE = pathlib.Path(__file__).parent
-OUT = HERE / "planted.fresh2.jsonl"
 heldout.OTHERS = ["planted.real.jsonl", "planted.fresh.jsonl", "planted.heldout.jsonl", "questions.real.jsonl",
                   "questions.notes.jsonl"]
 UNITS = {"pct_change": "percent", "share": "percent", "ratio": "times"}
@@ -58,33 +54,5 @@ def groups(corpus):
         group["claims"].append((kind, claim, rest[0] if rest else None))
 
 
-def report(group, index, rng):
-    claims, errors = [], []
-    rng.shuffle(group["claims"])
-    for i, (kind, claim, original) in enumerate(group["claims"], 1):
-        claims.append({"id": f"c{i}", **claim})
-        if kind != "T":
-            errors.append({"claim_id": f"c{i}", "kind": kind, "original": original})
-    companies = sorted([group["company"], heldout.RIVAL[group["company"]]])
-    title = f"{companies[0]} and {companies[1]}: notes on {group['where']}"
-    return {"id": f"fresh2-{index:02}", "companies": companies, "report": {"title": title, "claims": claims}, "errors": errors}
-
-
-def main():
-    data = os.environ.get("CONSORT_DATA")
-    if not data:
-        print("build_fresh2: set CONSORT_DATA to the folder that holds corpus/text", file=sys.stderr)
-        return 2
-    rng = random.Random(4242)
-    opened = list(groups(pathlib.Path(data) / "corpus/text"))
-    text = "".join(json.dumps(report(g, i, rng), ensure_ascii=False) + "\n" for i, g in enumerate(opened, 1))
-    if "--check" not in sys.argv:
-        OUT.write_text(text)
-    elif text != OUT.read_text():
-        problems.append(f"{OUT.name} is not what this makes")
-    print("\n".join(problems) or f"{OUT.name}: {len(opened)} reports")
-    return 1 if problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(heldout.write("fresh2", 4242, groups))

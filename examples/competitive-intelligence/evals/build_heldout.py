@@ -17,7 +17,6 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
-OUT = HERE / "planted.heldout.jsonl"
 OTHERS = ["planted.real.jsonl", "planted.fresh.jsonl", "questions.real.jsonl"]
 RIVAL = {"Walmart": "Costco", "Costco": "Walmart", "Amazon": "eBay", "eBay": "Amazon", "General Mills": "Kraft Heinz",
          "Kraft Heinz": "General Mills", "Salesforce": "Oracle", "Oracle": "Salesforce"}
@@ -75,36 +74,39 @@ def groups(corpus):
             yield group
             continue
         kind, row, text, *original = line.split("|")
-        group["claims"].append((kind, quote(page, where, row), text, original[0] if original else None))
+        cite = {"doc": group["doc"], "page": group["page"], "quote": quote(page, where, row)}
+        group["claims"].append((kind, {"text": text, "cites": [cite]}, original[0] if original else None))
 
 
-def report(group, index, rng):
+def report(group, name, rng):
+    """One record; the claims, (kind, claim, original), are put in another order."""
     claims, errors = [], []
     rng.shuffle(group["claims"])
-    for i, (kind, row, text, original) in enumerate(group["claims"], 1):
-        claims.append({"id": f"c{i}", "text": text, "cites": [{"doc": group["doc"], "page": group["page"], "quote": row}]})
+    for i, (kind, claim, original) in enumerate(group["claims"], 1):
+        claims.append({"id": f"c{i}", **claim})
         if kind != "T":
             errors.append({"claim_id": f"c{i}", "kind": kind, "original": original})
     companies = sorted([group["company"], RIVAL[group["company"]]])
     title = f"{companies[0]} and {companies[1]}: notes on {group['where']}"
-    return {"id": f"heldout-{index:02}", "companies": companies, "report": {"title": title, "claims": claims}, "errors": errors}
+    return {"id": name, "companies": companies, "report": {"title": title, "claims": claims}, "errors": errors}
 
 
-def main():
+def write(name, seed, groups):
+    """Makes, or with --check compares, planted.NAME.jsonl; `groups` reads the list beside a folder of texts."""
     data = os.environ.get("CONSORT_DATA")
     if not data:
-        print("build_heldout: set CONSORT_DATA to the folder that holds corpus/text", file=sys.stderr)
+        print(f"build_{name}: set CONSORT_DATA to the folder that holds corpus/text", file=sys.stderr)
         return 2
-    rng = random.Random(77)
+    rng, out = random.Random(seed), HERE / f"planted.{name}.jsonl"
     opened = list(groups(pathlib.Path(data) / "corpus/text"))
-    text = "".join(json.dumps(report(g, i, rng), ensure_ascii=False) + "\n" for i, g in enumerate(opened, 1))
+    text = "".join(json.dumps(report(g, f"{name}-{i:02}", rng), ensure_ascii=False) + "\n" for i, g in enumerate(opened, 1))
     if "--check" not in sys.argv:
-        OUT.write_text(text)
-    elif text != OUT.read_text():
-        problems.append(f"{OUT.name} is not what this makes")
-    print("\n".join(problems) or f"{OUT.name}: {len(opened)} reports")
+        out.write_text(text)
+    elif text != out.read_text():
+        problems.append(f"{out.name} is not what this makes")
+    print("\n".join(problems) or f"{out.name}: {len(opened)} reports")
     return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write("heldout", 77, groups))

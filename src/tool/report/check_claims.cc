@@ -131,8 +131,9 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     const std::string_view joint = std::string_view(lowered).substr(periods[k].end, periods[k + 1].begin - periods[k].end);
     const bool spans = joint == " and " && periods[k].begin >= 8 && lowered.compare(periods[k].begin - 8, 8, "between ") == 0;
     const bool starts = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
-    if (spans && n.begin < periods[k].begin) context.period = starts ? periods[k].period : periods[k + 1].period;
-    if (spans && context.period->year == 0) context.period->year = periods[k + 1].period.year;
+    if (!spans || n.begin > periods[k].begin) continue;
+    context.period = starts ? periods[k].period : periods[k + 1].period;
+    if (context.period->year == 0) context.period->year = periods[k + 1].period.year;  // "January 31 and July 31, 2023"
   }
   const std::string_view before_it = std::string_view(lowered).substr(0, n.begin), after_it = std::string_view(lowered).substr(n.end, next - n.end);
   const PeriodMention *last = nullptr, *following = nullptr;

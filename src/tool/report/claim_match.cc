@@ -67,9 +67,8 @@ bool period_fits(const NumeralContext& context, const Printed& p, const std::vec
 // one, and either a neighbouring column is that of the period said, or the page nowhere names its year, or one is a
 // year and the other a part of one. Without such a sign a header that was misread would condemn a true claim.
 bool contradicts_period(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
-  constexpr int kProse = 1000;
   const Evidence& e = evidence_of(p, all);
-  if (!e.is_row || p.group == kProse) return true;
+  if (!e.is_row || p.group >= kProseGroup) return true;
   if (p.period.year == 0) {
     // A table that began on another page: its columns are the document's period and the one before.
     const int last = e.years.empty() && e.document.period_end.size() >= 4 ? std::atoi(e.document.period_end.substr(0, 4).c_str()) : 0;
@@ -130,9 +129,13 @@ bool is_outflow(const Printed& a, const Printed& b, const std::vector<Evidence>&
   return !label.empty();
 }
 
+constexpr int kProseNeighbours = 2;
+
 // The row of `p` moved up (+1) or down (-1) into its period; 0 when it cannot be told.
 int movement(const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
   for (const Printed* q : figures) {
+    // Of a sentence only neighbours compare: "$13.14 a share in 2021 ... from $0.79 to $0.90 in 2022".
+    if (p.group >= kProseGroup && std::abs(q->column - p.column) > kProseNeighbours) continue;
     if (q->citation == p.citation && q->group == p.group && q->scale == p.scale && q->unit == p.unit && q->period.year != 0 && precedes(*q, p))
       return is_outflow(*q, p, all) ? q->value.compare(p.value) : p.value.compare(q->value);
   }

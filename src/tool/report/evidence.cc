@@ -257,7 +257,7 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
   // "Common stock, $0.005 par value": figures inside a label.
   for (Printed& p : figures_of_prose(out.label)) {
     p.citation = index;
-    p.group = 1001;
+    p.group = kLabelGroup;
     out.figures.push_back(std::move(p));
   }
   out.paragraph = layout.paragraph(*place);
@@ -269,7 +269,7 @@ Result<Evidence> EvidenceReader::read(const Citation& citation, size_t index) {
     const int scale = citation.page ? document_scale(citation.doc) : -1;
     for (Printed& p : figures_of_prose(sentence)) {
       p.citation = index;
-      p.group = 1000;
+      p.group = kProseGroup;
       const size_t point = p.printed.find('.');
       const bool cents = point != std::string::npos && p.printed.size() >= point + 3;
       if (scale > 0 && p.unit == NumeralUnit::currency && p.scale == 0 && !cents) {

@@ -18,6 +18,10 @@ struct Citation {
   std::string quote;
 };
 
+// Groups of figures that stand in no table row: in sentences, and inside a row's label.
+inline constexpr int kProseGroup = 1000;
+inline constexpr int kLabelGroup = 1001;
+
 // A figure that stands where a citation points, in base units.
 struct Printed {
   Rational value;            // Signed as printed.

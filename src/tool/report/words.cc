@@ -73,7 +73,7 @@ int direction_of(std::string_view word) {
       {"rose", 1}, {"rise", 1}, {"rises", 1}, {"rising", 1}, {"risen", 1}, {"grew", 1}, {"grow", 1}, {"grows", 1}, {"growing", 1}, {"growth", 1},
       {"grown", 1}, {"increase", 1}, {"increased", 1}, {"increases", 1}, {"increasing", 1}, {"gain", 1}, {"gained", 1}, {"gains", 1}, {"climbed", 1},
       {"jumped", 1}, {"up", 1}, {"higher", 1}, {"improved", 1}, {"expanded", 1}, {"exceeded", 1}, {"exceeds", 1}, {"surpassed", 1}, {"added", 1},
-      {"more", 1}, {"above", 1}, {"advanced", 1}, {"surged", 1}, {"greater", 1}, {"climbs", 1}, {"climb", 1}, {"climbing", 1}, {"edged", 0}, {"widened", 1}, {"widening", 1}, {"soared", 1},
+      {"more", 1}, {"above", 1}, {"advanced", 1}, {"surged", 1}, {"greater", 1}, {"climbs", 1}, {"climb", 1}, {"climbing", 1}, {"widened", 1}, {"widening", 1}, {"soared", 1},
       {"swelled", 1}, {"rallied", 1}, {"strengthened", 1}, {"accelerated", 1}, {"doubled", 1}, {"tripled", 1}, {"raised", 1}, {"raise", 1}, {"lifted", 1},
       {"rebounded", 1}, {"recovered", 1}, {"leapt", 1}, {"mounted", 1}, {"boosted", 1}, {"ballooned", 1}, {"outpaced", 1}, {"jump", 1}, {"surge", 1}, {"improvement", 1},
       {"fell", -1}, {"fall", -1}, {"falls", -1}, {"falling", -1}, {"fallen", -1}, {"declined", -1}, {"decline", -1}, {"declines", -1}, {"declining", -1},
