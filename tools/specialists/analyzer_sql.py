@@ -6,9 +6,11 @@
 `rows` takes the train split alone, in an order fixed by the seed, and leaves out whatever the dev and test splits hold: the
 same question (case, punctuation and figures set aside), a table of the same id, or a table with the same title and header. It
 prints how many each rule left out. `eval` asks the program that serves, runs the SQL in SQLite read-only, and compares the rows.
-It prints the share that is right with its 95 % Wilson interval.
+It prints the share that is right with its 95 % Wilson interval. `executable` counts what SQLite runs, which takes an
+unknown name in double quotes for a text: a wrong column runs too.
 """
 import argparse
+import gzip
 import json
 import math
 import os
@@ -19,10 +21,28 @@ import sqlite3
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from make_sql_rows import lines, prompt, same_rows  # noqa: E402
-
 STEPS_MAX = 2_000_000   # Of SQLite's machine; a longer query counts as one that does not run.
+
+
+def lines(path):
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as f:
+        for line in f:
+            yield json.loads(line)
+
+
+def prompt(question, table):
+    """Columns with their type and two values, so that text conditions can be copied."""
+    columns = []
+    for i, (name, kind) in enumerate(zip(table["header"], table["types"])):
+        values = [str(row[i]) for row in table["rows"][:2] if row[i] is not None]
+        columns.append(f'"{name}" {kind} ({"; ".join(v[:24] for v in values)})')
+    return f"Table t: {', '.join(columns)}\nQuestion: {question}\nSQL:"
+
+
+def same_rows(found, wanted):
+    def key(row):
+        return [("n", f"{float(v):.9g}") if isinstance(v, (int, float)) else ("t", str(v)) for v in row]
+    return sorted(map(key, found)) == sorted(map(key, wanted))
 
 
 def folder():
