@@ -90,15 +90,36 @@ bool ends_with_any(std::string_view text, std::initializer_list<std::string_view
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return text.ends_with(word); });
 }
 
+constexpr std::string_view kEarlierPhrases[] = {"the year before", "a year before", "a year earlier", "the previous year", "the prior year", "the prior-year", "the year-earlier"};
+
+// "...; a year earlier the figure was $3.7 billion": a clause that opens with the phrase has its figure in it.
+bool opens_with_earlier_phrase(std::string_view before) {
+  for (size_t i = before.size(); i-- > 1;) {
+    const bool figure = before[i] >= '0' && before[i] <= '9';
+    if (figure) return false;
+    if (before[i] != ' ' || (before[i - 1] != ';' && before[i - 1] != '.' && before[i - 1] != ',')) continue;
+    std::string_view clause = before.substr(i + 1);
+    for (const std::string_view lead : {"and ", "while ", "but ", "against ", "in "})
+      if (clause.starts_with(lead)) clause.remove_prefix(lead.size());
+    const bool opens = std::any_of(std::begin(kEarlierPhrases), std::end(kEarlierPhrases), [&](std::string_view phrase) { return clause.starts_with(phrase); });
+    if (opens) return true;
+    if (before[i - 1] != ',') return false;
+  }
+  return false;
+}
+
 // Is the figure that of the period before the one named: "down from $11.2 billion the year before", "rose from $772
 // million to $1,164 million in fiscal 2023"? `after` is what follows it up to the next figure of its unit; `dated`
 // tells whether a period of its own follows it.
 bool is_of_earlier_period(std::string_view before, std::string_view after, bool dated, bool one_period_named) {
   if (dated) return false;
-  const std::string_view near = after.substr(0, 40);
+  std::string_view near = after.substr(0, 40);
+  // A phrase past the end of the clause speaks of the next one: "$4.0 billion; a year earlier it was $3.7 billion".
+  near = near.substr(0, std::min({near.find(';'), near.find(". "), near.size()}));
   const bool compares = near.find("than") != std::string_view::npos || near.find("over") != std::string_view::npos || near.find("from") != std::string_view::npos;
-  for (const std::string_view phrase : {"the year before", "a year before", "a year earlier", "the previous year", "the prior year", "the prior-year", "the year-earlier"})
+  for (const std::string_view phrase : kEarlierPhrases)
     if (!compares && near.find(phrase) != std::string_view::npos) return true;
+  if (opens_with_earlier_phrase(before)) return true;
   return one_period_named && ends_with_any(before, {"from ", "versus ", "compared with ", "compared to "});
 }
 
@@ -110,6 +131,17 @@ int change_against_period(std::string_view after, const PeriodMention* next, siz
   const std::string_view near = after.substr(0, 36);
   const bool relative = near.find("a year ") != std::string_view::npos || near.find("the year before") != std::string_view::npos || near.find("the prior") != std::string_view::npos;
   return relative || (next != nullptr && next->begin < at + 24) ? direction : 0;
+}
+
+// Bytes between two figures that a comparison joins.
+constexpr size_t kComparisonReach = 48;
+
+// "... exceeded the", "... fell short of the", "... less than the": how what stands before compares with what follows.
+int comparison_that_ends(std::string_view text) {
+  for (const std::string_view word : {"the ", "its ", "about ", "approximately "})
+    if (text.ends_with(word)) text.remove_suffix(word.size());
+  if (ends_with_any(text, {", more than ", ", higher than ", ", greater than ", " exceeded ", " exceeds ", " exceeding ", " surpassed ", " surpassing ", " topped ", " topping "})) return 1;
+  return ends_with_any(text, {", less than ", ", lower than ", ", fewer than ", " fell short of ", " falling short of ", " below "}) ? -1 : 0;
 }
 
 NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
@@ -131,9 +163,26 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     const std::string_view joint = std::string_view(lowered).substr(periods[k].end, periods[k + 1].begin - periods[k].end);
     const bool spans = joint == " and " && periods[k].begin >= 8 && lowered.compare(periods[k].begin - 8, 8, "between ") == 0;
     const bool starts = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
-    if (!spans || n.begin > periods[k].begin) continue;
+    if (!spans) continue;
+    if (n.begin > periods[k].begin) {
+      // "Between 2021 and 2022, sales rose to $4 billion from $3 billion": each end has its figure.
+      const bool ends = n.begin >= 3 && lowered.compare(n.begin - 3, 3, "to ") == 0;
+      if (n.begin > periods[k + 1].end && (starts || ends)) context.period = starts ? periods[k].period : periods[k + 1].period;
+      continue;
+    }
     context.period = starts ? periods[k].period : periods[k + 1].period;
     if (context.period->year == 0) context.period->year = periods[k + 1].period.year;  // "January 31 and July 31, 2023"
+  }
+  // "fell 20 basis points, from 21.1% in 2021 to 20.9% in 2022": a change belongs to the later end.
+  const std::string_view following_it = std::string_view(lowered).substr(n.end);
+  const bool changed = n.unit == NumeralUnit::percent || n.unit == NumeralUnit::points || (n.begin >= 3 && lowered.compare(n.begin - 3, 3, "by ") == 0);
+  if (changed && starts_with_any(following_it, {" from ", ", from ", ": from ", " (from "}) && context.period) {
+    const size_t to = following_it.find(" to ");
+    for (const PeriodMention& m : periods)
+      if (to != std::string_view::npos && m.begin > n.end + to && m.period.year >= context.period->year) {
+        context.period = m.period;
+        break;
+      }
   }
   const std::string_view before_it = std::string_view(lowered).substr(0, n.begin), after_it = std::string_view(lowered).substr(n.end, next - n.end);
   const PeriodMention *last = nullptr, *following = nullptr;
@@ -174,6 +223,11 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   for (const Directed& d : w.directions)
     if (after && d.begin >= n.end && d.begin <= n.end + 2) context.direction = d.direction;
   if (against != 0) context.direction = against;
+  // "$5 million in 2022 exceeded the $4 million of 2021": the direction is the first figure's, not the second's.
+  if (const int compared = comparison_that_ends(before_it); compared != 0 && !percentage) context.direction = 0;
+  if (const int compared = next < lowered.size() ? comparison_that_ends(std::string_view(lowered).substr(0, next)) : 0;
+      compared != 0 && !percentage && next - n.end < kComparisonReach)
+    context.direction = compared;
   context.change_cue = context.direction != 0;
   // "rose from $10 million": the direction is that of the other amount.
   const bool start = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
@@ -184,17 +238,46 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
                            says("decrease of") || says("added") || says("by a margin") || says("fewer") || says("trail") || says("apart");
   if (says("exceed") || says("surpass") || says("above") || says("higher than") || says("more than that")) context.direction = context.direction == 0 ? 1 : context.direction;
   context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly");
+  context.average_cue = says("averag") || says(" mean ");
   // "positive free cash flow of ..."
   if (const size_t at = lowered.rfind("positive ", n.begin); at != std::string::npos && at + 40 >= n.begin) context.profit = 1;
   // "profit"/"loss" said of the amount: the nearest one before it.
   for (const auto& [word, sign] : {std::pair<std::string_view, int>{"loss", -1}, {"profit", 1}, {"net income", 1}, {"net earnings", 1}}) {
     const size_t at = lowered.rfind(word, n.begin);
     if (at == std::string::npos || at + (sign > 0 ? 60 : 40) < n.begin) continue;
+    // "income/(loss) of" names a row; it does not say which of the two.
+    if (word == "loss" && at > 0 && (lowered[at - 1] == '(' || lowered[at - 1] == '/')) continue;
     if (word == "profit" && at >= 6 && lowered.substr(at - 6, 6) == "gross ") continue;
     context.profit = sign;
     if (sign < 0) break;
   }
   return context;
+}
+
+// "decreases due to settlements of $6 million": a direction word that the row's own label has names the row.
+void drop_directions_of_labels(Work* w) {
+  for (const Evidence& e : w->evidence) {
+    const auto labelled = find_directions(e.label);
+    const bool both = std::any_of(labelled.begin(), labelled.end(), [&](const Directed& d) { return d.direction != labelled.front().direction; });
+    for (const Directed& own : labelled) {
+      const std::string word = lower_ascii(e.label.substr(own.begin, own.end - own.begin));
+      if (both) continue;
+      std::erase_if(w->directions, [&](const Directed& d) { return lower_ascii(w->claim.text.substr(d.begin, d.end - d.begin)) == word; });
+    }
+  }
+}
+
+// "in all three years", "over the three periods": counts columns of the row that is cited.
+bool counts_columns(const Work& w, const Numeral& n) {
+  std::string_view after = std::string_view(w.claim.text).substr(n.end);
+  for (const std::string_view word : {" ", "-", "fiscal ", "consecutive "})
+    if (after.starts_with(word)) after.remove_prefix(word.size());
+  if (!starts_with_any(after, {"year", "period", "quarter"})) return false;
+  std::set<int> columns;
+  for (const Evidence& e : w.evidence)
+    for (const Printed& p : e.figures)
+      if (p.group < kProseGroup) columns.insert(p.column);
+  return !(Rational(static_cast<int64_t>(columns.size())) < n.value);
 }
 
 void check_numerals(Work* w) {
@@ -205,6 +288,7 @@ void check_numerals(Work* w) {
   for (size_t i = 0; i < w->mentions.numerals.size() && readable; ++i) {
     const Numeral& n = w->mentions.numerals[i];
     ++w->out.n_numbers;
+    if (n.from_word && n.scale == 0 && counts_columns(*w, n)) continue;
     if (n.ordinal || (n.from_word && n.scale == 0)) {
       int64_t whole = 0;
       const std::string digits = n.value.fits_int64(&whole) ? std::to_string(whole) : n.printed;
@@ -365,6 +449,7 @@ Result<ClaimCheck> check_claim(const CheckedClaim& claim, const std::vector<std:
   check_quotes(&w);
   find_companies(&w, {names.begin(), names.end()});
   check_names(&w);
+  drop_directions_of_labels(&w);
   check_numerals(&w);
   check_durations(&w);
   check_gains_and_losses(&w);

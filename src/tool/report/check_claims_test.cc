@@ -85,6 +85,30 @@ TEST(CheckClaims, ReadsAChangeAgainstAPeriod) {
   EXPECT_THAT(kinds("Walmart's total revenues were $611.3 billion in fiscal 2023, 7.6% more than in fiscal 2022.", {kWalmartRevenue}), ElementsAre("number"));
 }
 
+TEST(CheckClaims, ReadsAClauseThatOpensWithTheYearBefore) {
+  EXPECT_THAT(kinds("For fiscal 2023 Walmart recorded total revenues of $611.3 billion; a year earlier the figure was $572.8 billion.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("For fiscal 2023 Walmart recorded total revenues of $572.8 billion; a year earlier the figure was $611.3 billion.", {kWalmartRevenue}),
+              testing::Contains("date"));
+}
+
+TEST(CheckClaims, GivesEachEndOfASpanItsFigure) {
+  EXPECT_THAT(kinds("Between 2022 and 2023, Walmart's total revenues increased to $611.3 billion from $572.8 billion.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Between 2022 and 2023, Walmart's operating income increased to $25.9 billion from $20.4 billion.", {kWalmartIncome}),
+              testing::Not(IsEmpty()));
+  EXPECT_THAT(kinds("Walmart's total revenues rose 6.7%, from $572.8 billion in 2022 to $611.3 billion in 2023.", {kWalmartRevenue}), IsEmpty());
+}
+
+TEST(CheckClaims, ComparesTheFirstFigureWithTheSecond) {
+  EXPECT_THAT(kinds("Walmart's operating income ($20,428 million in 2023) fell short of the $25,942 million of 2022.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income ($20,428 million in 2023) exceeded the $25,942 million of 2022.", {kWalmartIncome}), testing::Contains("sign"));
+}
+
+TEST(CheckClaims, ComputesAverages) {
+  EXPECT_THAT(kinds("Walmart's operating income averaged $23.2 billion over fiscal 2022 and 2023.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Over the three years Walmart's operating income averaged $22,973 million.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income averaged $24.4 billion over fiscal 2022 and 2023.", {kWalmartIncome}), ElementsAre("number"));
+}
+
 TEST(CheckClaims, NamesAWrongNumber) {
   EXPECT_THAT(kinds("Walmart's total revenues reached $613.1 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
   EXPECT_THAT(kinds("Walmart's total revenues rose 7.6% in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));

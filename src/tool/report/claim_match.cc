@@ -213,7 +213,9 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
   const bool like = same_kind(a, b) && (unit_agrees(said, a) || (said.unit == NumeralUnit::points && a.unit == NumeralUnit::percent));
   // A term below the digits shown would make any figure a difference of itself.
   const bool weighty = said.half_step < b.value.magnitude() && said.half_step < a.value.magnitude() && (!one_row || a.scale == b.scale);
-  if (context.difference_cue && like && weighty && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
+  // "fell 20 basis points" needs no "by".
+  const bool differs = context.difference_cue || (said.unit == NumeralUnit::points && context.change_cue);
+  if (differs && like && weighty && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
     const Rational difference = minus(a.value, b.value);
     if (one_row) {
       const bool order = precedes(b, a);
@@ -227,6 +229,21 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
   if (context.sum_cue && like && weighty) {
     const Rational sum = a.value.plus(b.value).value_or(Rational());
     judge("sum", sum, period_fits(context, a, evidence) && period_fits(context, b, evidence), true);
+  }
+}
+
+// The mean of two neighbouring periods of a row, or of all its figures.
+void match_average(const Numeral& said, const std::vector<const Printed*>& figures, Best* best) {
+  for (const Printed* first : figures) {
+    Rational sum = first->value;
+    std::vector<const Printed*> used = {first};
+    for (const Printed* p : figures) {
+      if (p->citation != first->citation || p->group != first->group || p->column <= first->column || p->scale != first->scale || p->unit != first->unit) continue;
+      sum = sum.plus(p->value).value_or(Rational());
+      used.push_back(p);
+      const Rational mean = sum.over(Rational(static_cast<int64_t>(used.size()))).value_or(Rational());
+      if (unit_agrees(said, *first) && close(said, mean)) best->offer(MatchKind::ok, fmt::format("mean of {} figures", used.size()), used);
+    }
   }
 }
 
@@ -287,6 +304,8 @@ Match match_numeral(const Numeral& said, const NumeralContext& context, const st
     for (const Printed& p : e.figures) figures.push_back(&p);
   Best best;
   match_printed(said, context, evidence, figures, &best);
+  if (best.match.kind == MatchKind::ok) return best.match;
+  if (context.average_cue) match_average(said, figures, &best);
   if (best.match.kind == MatchKind::ok) return best.match;
   if (figures.size() <= 400) {
     for (const Printed* a : figures) {

@@ -255,6 +255,12 @@ class Finder {
     const int scale = scale_of(word(i + 1));
     if (n < 3 && scale < 6) return;
     if (i > 0 && is_minus(word(i - 1)) && adjacent(i)) return;
+    // "three-quarters", "four in five" are shares in words, no counts.
+    const std::string_view part = word(is_minus(word(i + 1)) ? i + 2 : i + 1);
+    for (const std::string_view fraction : {"thirds", "quarters", "fourths", "fifths", "sixths", "eighths", "tenths"})
+      if (part == fraction && (part != "quarters" || is_minus(word(i + 1)))) return;
+    if ((part == "in" || part == "of" ) && small_number(word(i + 2)) > n) { used_[i + 2] = true; return; }
+    if (part == "out" && word(i + 2) == "of" && small_number(word(i + 3)) > n) { used_[i + 3] = true; return; }
     Numeral out;
     out.from_word = true;
     int total = n;

@@ -443,7 +443,8 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
       break;
     }
   }
-  if (scale < 0) std::swap(scale, of_column);
+  // A note over one column may be that of the table before: the document's own scale stays open too.
+  if (scale < 0) std::swap(scale, of_column), of_column = scale >= 0 ? fallback_scale_ : -1;
   std::string near = lower_ascii(row->label);
   near += " " + lower_ascii(row->above.substr(0, 160));
   auto any = [&](std::initializer_list<std::string_view> words) {
