@@ -90,7 +90,8 @@ bool ends_with_any(std::string_view text, std::initializer_list<std::string_view
   return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return text.ends_with(word); });
 }
 
-constexpr std::string_view kEarlierPhrases[] = {"the year before", "a year before", "a year earlier", "the previous year", "the prior year", "the prior-year", "the year-earlier"};
+constexpr std::string_view kEarlierPhrases[] = {"the year before", "a year before", "a year earlier", "the previous year", "the prior year", "the prior-year", "the year-earlier",
+    "the previous fiscal year", "the prior fiscal year", "the preceding year", "the preceding fiscal year", "the year-ago", "a year ago", "one year earlier", "one year before"};
 
 // "...; a year earlier the figure was $3.7 billion": a clause that opens with the phrase has its figure in it.
 bool opens_with_earlier_phrase(std::string_view before) {
@@ -120,7 +121,7 @@ bool is_of_earlier_period(std::string_view before, std::string_view after, bool 
   for (const std::string_view phrase : kEarlierPhrases)
     if (!compares && near.find(phrase) != std::string_view::npos) return true;
   if (opens_with_earlier_phrase(before)) return true;
-  return one_period_named && ends_with_any(before, {"from ", "versus ", "compared with ", "compared to "});
+  return one_period_named && ends_with_any(before, {"from ", "versus ", "compared with ", "compared to ", "after ", "following ", "against "});
 }
 
 // "15.1% less than in 2021", "1.8% above 2021": the direction of a change against an earlier period; 0 for anything else.
@@ -134,14 +135,14 @@ int change_against_period(std::string_view after, const PeriodMention* next, siz
 }
 
 // Bytes between two figures that a comparison joins.
-constexpr size_t kComparisonReach = 48;
+constexpr size_t kComparisonReach = 120;
 
 // "... exceeded the", "... fell short of the", "... less than the": how what stands before compares with what follows.
 int comparison_that_ends(std::string_view text) {
   for (const std::string_view word : {"the ", "its ", "about ", "approximately "})
     if (text.ends_with(word)) text.remove_suffix(word.size());
-  if (ends_with_any(text, {", more than ", ", higher than ", ", greater than ", " exceeded ", " exceeds ", " exceeding ", " surpassed ", " surpassing ", " topped ", " topping "})) return 1;
-  return ends_with_any(text, {", less than ", ", lower than ", ", fewer than ", " fell short of ", " falling short of ", " below "}) ? -1 : 0;
+  if (ends_with_any(text, {", more than ", ", higher than ", ", greater than ", " was higher than ", " were higher than ", " exceeded ", " exceeds ", " exceeding ", " surpassed ", " surpassing ", " topped ", " topping "})) return 1;
+  return ends_with_any(text, {", less than ", ", lower than ", ", fewer than ", " was lower than ", " were lower than ", " fell short of ", " falling short of ", " below "}) ? -1 : 0;
 }
 
 NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
@@ -197,6 +198,14 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   if (against != 0 && last != nullptr) context.period = last->period;
   // "raised its dividend from $0.79 to $0.90 in April 2022": a month says when, not for which period.
   const bool is_event = context.period && context.period->month != 0 && context.period->day == 0;
+  // "dropped by $5.5 billion to $20.4 billion in fiscal 2023": the change has the period of what it led to.
+  for (size_t j = index + 1; changed && j < numerals.size() && numerals[j].begin == next; ++j)
+    if (const std::string_view joint = std::string_view(lowered).substr(n.end, next - n.end); joint == " to " || joint == ", to ")
+      if (const PeriodMention* later = period_of(w.claim.text, periods, numerals[j].begin, numerals[j].end, lowered.size())) context.period = later->period;
+  // "ranged between $20 billion and $26 billion over fiscal 2021 to 2023": figures of no one year.
+  const bool ranges = lowered.find("ranged") != std::string::npos || lowered.find("varied") != std::string::npos;
+  if (ranges && periods.size() > 1) context.period.reset();
+  for (const PeriodMention& m : periods) context.years.insert(m.period.year);
   if (context.period && context.period->year != 0 && is_of_earlier_period(before_it, after_it, following != nullptr, one_year_named && !is_event)) {
     // The year before, on whatever day its period ended: fiscal years of 52 weeks end on another one.
     --context.period->year;
@@ -231,13 +240,17 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   context.change_cue = context.direction != 0;
   // "rose from $10 million": the direction is that of the other amount.
   const bool start = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
+  // "slipped to $4.27 after $4.87": so is "after".
+  if (ends_with_any(before_it, {"after ", "following ", "against ", "versus "}) && !percentage) context.direction = 0;
   if (start && n.unit != NumeralUnit::percent && n.unit != NumeralUnit::points) context.direction = 0;
   auto says = [&](std::string_view part) { return lowered.find(part) != std::string::npos; };
   context.difference_cue = says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
                            says(" by ") || says("above") || says("below") || says("lead") || says("higher") || says("lower") || says("increase of") ||
                            says("decrease of") || says("added") || says("by a margin") || says("fewer") || says("trail") || says("apart");
+  for (const std::string_view of : {"decline of", "drop of", "fall of", "reduction of", "rise of", "gain of", "jump of", "growth of", "improvement of", "change of", "swing of"})
+    context.difference_cue = context.difference_cue || says(of);
   if (says("exceed") || says("surpass") || says("above") || says("higher than") || says("more than that")) context.direction = context.direction == 0 ? 1 : context.direction;
-  context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly");
+  context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly") || says("-year total") || says("cumulative") || says("altogether") || says("aggregate");
   context.average_cue = says("averag") || says(" mean ");
   // "positive free cash flow of ..."
   if (const size_t at = lowered.rfind("positive ", n.begin); at != std::string::npos && at + 40 >= n.begin) context.profit = 1;

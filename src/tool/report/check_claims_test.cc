@@ -109,6 +109,27 @@ TEST(CheckClaims, ComputesAverages) {
   EXPECT_THAT(kinds("Walmart's operating income averaged $24.4 billion over fiscal 2022 and 2023.", {kWalmartIncome}), ElementsAre("number"));
 }
 
+TEST(CheckClaims, ComparesNamedYearsThatAreNotNeighbours) {
+  EXPECT_THAT(kinds("Walmart's operating income was down 9.4% in fiscal 2023 compared with fiscal 2021.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income was down 9.4% in fiscal 2023.", {kWalmartIncome}), ElementsAre("number"));
+}
+
+TEST(CheckClaims, GivesAChangeThePeriodOfWhatItLedTo) {
+  EXPECT_THAT(kinds("Operating income at Walmart, which had grown to $25.9 billion in fiscal 2022, dropped by $5.5 billion to $20.4 billion in fiscal 2023.",
+                    {kWalmartIncome}),
+              IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income fell from $25,942 million to $20,428 million, a decline of $5,514 million, in fiscal 2023.", {kWalmartIncome}),
+              IsEmpty());
+}
+
+TEST(CheckClaims, ReadsCentsRangesAndThresholds) {
+  const Citation share{"WALMART_2023_10K", 54, "Diluted net income per common share $ 4.27 $ 4.87 $ 4.75"};
+  EXPECT_THAT(kinds("Walmart earned $4.27 per diluted share in fiscal 2023, 60 cents less than in fiscal 2022.", {share}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart earned $4.27 per diluted share in fiscal 2023, 80 cents less than in fiscal 2022.", {share}), ElementsAre("number"));
+  EXPECT_THAT(kinds("Walmart's operating income ranged between $20.4 billion and $25.9 billion over fiscal 2021 to fiscal 2023.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues climbed past $600 billion in FY2023.", {kWalmartRevenue}), IsEmpty());
+}
+
 TEST(CheckClaims, NamesAWrongNumber) {
   EXPECT_THAT(kinds("Walmart's total revenues reached $613.1 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
   EXPECT_THAT(kinds("Walmart's total revenues rose 7.6% in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));

@@ -101,6 +101,12 @@ bool precedes(const Printed& a, const Printed& b) {
   return std::abs(a.column - b.column) <= 2;
 }
 
+// Two periods of a row further apart, both named: "grew 9.1 % from fiscal 2021 to fiscal 2023".
+bool spans_named_years(const NumeralContext& context, const Printed& a, const Printed& b) {
+  return a.citation == b.citation && a.group == b.group && a.column != b.column && a.period.year != 0 && a.period.year < b.period.year &&
+         a.period.span == b.period.span && a.period.count == b.period.count && context.years.count(a.period.year) > 0 && context.years.count(b.period.year) > 0;
+}
+
 struct Best {
   Match match;
   void offer(MatchKind kind, std::string how, std::vector<const Printed*> figures) {
@@ -190,7 +196,7 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
     if (context.change_cue) {
       // b is the later one.
       const bool known = a.period.year != 0 && b.period.year != 0;
-      const bool order = known ? precedes(a, b) : one_row && precedes(a, b);
+      const bool order = known ? precedes(a, b) || spans_named_years(context, a, b) : one_row && precedes(a, b);
       if (order) {
         const bool outflow = is_outflow(a, b, evidence);
         const Rational moved = outflow ? minus(a.value, b.value) : minus(b.value, a.value);
@@ -218,7 +224,7 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
   if (differs && like && weighty && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
     const Rational difference = minus(a.value, b.value);
     if (one_row) {
-      const bool order = precedes(b, a);
+      const bool order = precedes(b, a) || spans_named_years(context, b, a);
       if (order) judge("difference", difference, period_fits(context, a, evidence), context.direction == 0 || difference.sign() == context.direction);
     } else {
       const int order = sign_of_order(context, ea, eb);
@@ -232,8 +238,8 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
   }
 }
 
-// The mean of two neighbouring periods of a row, or of all its figures.
-void match_average(const Numeral& said, const std::vector<const Printed*>& figures, Best* best) {
+// The mean, or the sum, of a row's figures from one on: two neighbouring periods, or all of them.
+void match_row_total(const Numeral& said, const NumeralContext& context, const std::vector<const Printed*>& figures, Best* best) {
   for (const Printed* first : figures) {
     Rational sum = first->value;
     std::vector<const Printed*> used = {first};
@@ -242,7 +248,9 @@ void match_average(const Numeral& said, const std::vector<const Printed*>& figur
       sum = sum.plus(p->value).value_or(Rational());
       used.push_back(p);
       const Rational mean = sum.over(Rational(static_cast<int64_t>(used.size()))).value_or(Rational());
-      if (unit_agrees(said, *first) && close(said, mean)) best->offer(MatchKind::ok, fmt::format("mean of {} figures", used.size()), used);
+      if (!unit_agrees(said, *first)) continue;
+      if (context.average_cue && close(said, mean)) best->offer(MatchKind::ok, fmt::format("mean of {} figures", used.size()), used);
+      if (context.sum_cue && used.size() > 2 && close(said, sum)) best->offer(MatchKind::ok, fmt::format("sum of {} figures", used.size()), used);
     }
   }
 }
@@ -305,7 +313,7 @@ Match match_numeral(const Numeral& said, const NumeralContext& context, const st
   Best best;
   match_printed(said, context, evidence, figures, &best);
   if (best.match.kind == MatchKind::ok) return best.match;
-  if (context.average_cue) match_average(said, figures, &best);
+  if (context.average_cue || context.sum_cue) match_row_total(said, context, figures, &best);
   if (best.match.kind == MatchKind::ok) return best.match;
   if (figures.size() <= 400) {
     for (const Printed* a : figures) {

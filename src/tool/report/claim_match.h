@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct NumeralContext {
   int profit = 0;                               // +1 "profit", -1 "loss", 0 = neither.
   std::vector<std::string> company_order;       // Companies as they appear, lower case.
   bool difference_cue = false, sum_cue = false; // "exceeded ... by", "together"
+  std::set<int> years;                          // All that the claim names.
   bool average_cue = false;                     // "averaged"
   bool change_cue = false;                      // A growth word stands in the clause: a percentage is a change.
 };

@@ -337,6 +337,10 @@ class Finder {
       out.unit = NumeralUnit::points, at += 2;
       out.value = *out.value.over(Rational(100));
       places += 2;
+    } else if (mark == "cents" || mark == "cent") {
+      out.unit = NumeralUnit::currency, currency = "USD", ++at;
+      out.value = *out.value.over(Rational(100));
+      places += 2;
     } else if (mark == "points" || mark == "pp" || mark == "point") {
       out.unit = NumeralUnit::points, ++at;
     } else if (mark == "times" || (mark == "x" && adjacent(at)) || mark == "\u00d7") {
@@ -361,12 +365,12 @@ class Finder {
   void approximate(Numeral& out, size_t from) const {
     if (from == 0) return;
     const std::string_view before = word(from - 1), earlier = from > 1 ? word(from - 2) : std::string_view();
-    if (before == "about" || before == "approximately" || before == "around" || before == "roughly" || before == "some" || before == "~")
+    if (before == "about" || (before == "to" && earlier == "close") || (before == "like" && earlier == "something") || before == "approximately" || before == "around" || before == "roughly" || before == "some" || before == "~")
       out.approximation = Approximation::about;
-    if (before == "over" || before == "exceeding" || (before == "than" && (earlier == "more" || earlier == "greater" || earlier == "higher")) ||
+    if (before == "over" || before == "exceeding" || before == "past" || before == "topped" || before == "topping" || before == "passed" || before == "crossed" || before == "surpassed" || before == "exceeded" || before == "above" || (before == "than" && (earlier == "more" || earlier == "greater" || earlier == "higher")) ||
         (before == "least" && earlier == "at"))
       out.approximation = Approximation::above;
-    if (before == "nearly" || before == "almost" || before == "under" || (before == "than" && (earlier == "less" || earlier == "fewer")) ||
+    if (before == "nearly" || before == "almost" || before == "under" || before == "below" || before == "approaching" || (before == "of" && earlier == "short") || (before == "than" && (earlier == "less" || earlier == "fewer")) ||
         (before == "to" && earlier == "up") || (before == "most" && earlier == "at"))
       out.approximation = Approximation::below;
   }

@@ -286,12 +286,30 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
       (*cells)[c].period = years[own].period, year_index[c] = own;
     }
   }
+  // "Three Months Ended Six Months Ended" set with one space: two captions, each over its half.
+  auto captions_of = [](const Segment& s) {
+    std::vector<Segment> out;
+    const std::string lowered = lower_ascii(s.text);
+    const size_t first = lowered.find(" ended ");
+    const size_t cut = first == std::string::npos ? first : first + 7;
+    const bool again = cut != std::string::npos && (has(lowered.substr(cut), "months ended") || has(lowered.substr(cut), "weeks ended"));
+    if (!again || month_number(lowered.substr(cut, std::min(lowered.find(' ', cut), lowered.size()) - cut)) != 0) return std::vector<Segment>{s};
+    const int middle = s.begin + columns_of(std::string_view(s.text).substr(0, cut));
+    out.push_back({s.begin, middle - 1, s.text.substr(0, cut - 1)});
+    out.push_back({middle, s.end, s.text.substr(cut)});
+    return out;
+  };
   // "January 31," and "Three Months Ended" above the years, each over the columns it is nearest to.
   for (size_t up = 1; up <= 4 && up <= year_line; ++up) {
     const Line& line = lines_[year_line - up];
-    if (line.n_numbers > 0) break;
+    // A page number at the margin is no row of the table.
+    const bool margin = line.n_numbers == 1 && line.segments.size() > 1 && line.segments.front().end <= left && parse_cell(line.segments.front().text);
+    if (line.n_numbers > 0 && !margin) break;
+    std::vector<Segment> captions;
+    for (const Segment& s : line.segments)
+      for (Segment& part : captions_of(s)) captions.push_back(std::move(part));
     std::vector<Header> words;
-    for (const Segment& s : line.segments) {
+    for (const Segment& s : captions) {
       Period p;
       // A caption with a date of its own ("The quarter to May 7, 2023") is not over single columns.
       const auto own = find_mentions(s.text).periods;

@@ -154,7 +154,9 @@ std::vector<std::string> capitalised_words(std::string_view text) {
       while (k > 0 && (clean[k - 1] == ' ' || clean[k - 1] == '"' || clean[k - 1] == '(')) --k;
       starts = k >= 2 && (clean[k - 1] == '.' || clean[k - 1] == '!' || clean[k - 1] == '?') && !(clean[k - 2] >= 'A' && clean[k - 2] <= 'Z');
     }
-    const bool upper = std::any_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+    // "FY2023", "H1" are periods.
+    const bool period = (word.starts_with("FY") || word.starts_with("H") || word.starts_with("Q")) && word.size() > 1 && word.back() >= '0' && word.back() <= '9';
+    const bool upper = !period && std::any_of(word.begin(), word.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
     if (!starts && upper && word.size() >= 2 && month_number(word) == 0 && lower_ascii(word) != "fy" && !(word.size() == 2 && word[0] == 'Q'))
       out.push_back(std::move(word));
     starts = false;
