@@ -40,12 +40,8 @@ int pages_max(const Task& task) {
 
 }  // namespace
 
-Error budget_spent(const ByteBudget& budget) {
-  return make_error(ErrorCode::resource_exhausted, 4101,
-                    "the request's keys and values do not fit the memory budget")
-      .got(std::to_string(budget.used() >> 20) + " MiB used of " +
-           std::to_string(budget.max() >> 20) + " MiB")
-      .to_fix("raise memory_bytes_max, or ask for fewer tokens");
+Error budget_spent(const ByteBudget& budget, uint64_t bytes) {
+  return over_budget(budget, "the request's keys and values do not fit the memory budget", bytes);
 }
 
 std::optional<Error> Engine::State::interruption(const Task& task) const {
@@ -93,32 +89,39 @@ void Engine::State::ready(LoadedModel& model) {
 
 // Room is what is unused in the budget and what could be evicted, less what others were promised.
 bool Engine::State::make_room(const LoadedModel& model, int n_pages) {
-  uint64_t promised = 0;
-  for (const Sequence& other : active) {
-    if (other.task->model->pages && !other.finished) {
-      promised += static_cast<uint64_t>(std::max(0, other.n_reserved)) *
-                  other.task->model->pages->page_bytes();
-    }
-  }
   const uint64_t page_bytes = model.pages->page_bytes();
-  const uint64_t wanted = static_cast<uint64_t>(n_pages) * page_bytes;
+  const uint64_t promised = promised_bytes() + static_cast<uint64_t>(n_pages) * page_bytes;
   const auto has_room = [&] {
-    const uint64_t idle =
-        model.pages->bytes() - static_cast<uint64_t>(model.pages->n_in_use()) * page_bytes;
-    return budget.used() + promised + wanted <= budget.max() + idle;
+    return budget.promise(promised, static_cast<uint64_t>(model.pages->n_idle()) * page_bytes);
   };
-  while (!has_room()) {
-    if (model.prefixes->evict_one()) continue;
+  const auto forget_others = [&] {
     std::lock_guard lock(mutex);
     bool found = false;
     for (auto& [name, m] : models) {
       if (m.get() == &model || !m->prefixes) continue;
-      while (m->prefixes->evict_one()) found = true;
+      while (m->prefixes->evict_one()) {
+      }
+      found = found || m->pages->n_idle() > 0;
       m->pages->trim();
     }
-    return found && has_room();
+    return found;
+  };
+  while (!has_room()) {
+    if (!model.prefixes->evict_one() && !forget_others() && !evict_model_or_adapter({}, false) &&
+        !masks.forget_oldest() && !evict_model_or_adapter({}, true)) {
+      return false;
+    }
   }
   return true;
+}
+
+uint64_t Engine::State::promised_bytes() const {
+  uint64_t bytes = 0;
+  for (const Sequence& s : active) {
+    if (!s.task->model->pages || s.finished) continue;
+    bytes += static_cast<uint64_t>(std::max(0, s.n_reserved)) * s.task->model->pages->page_bytes();
+  }
+  return bytes;
 }
 
 // `taken`: it is active now, or it has failed and has its error.
@@ -167,7 +170,8 @@ Engine::State::Admitted Engine::State::try_admit(Task& task) {
       return other.task->kind != Task::Kind::embed;
     });
     if (!alone) return Admitted::no_room;
-    task.error = budget_spent(budget);
+    task.error =
+        budget_spent(budget, static_cast<uint64_t>(s.n_reserved) * model.pages->page_bytes());
     return Admitted::taken;
   }
   s.tokens = task.prompt;

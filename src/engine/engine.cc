@@ -9,7 +9,8 @@
 namespace consort::engine {
 namespace {
 
-Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, std::mutex& mutex) {
+Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(
+    LoadedModel& model, std::map<std::string, KnownModel, std::less<>>& known, std::mutex& mutex) {
   {
     std::lock_guard lock(mutex);
     if (model.vocabulary) return model.vocabulary;
@@ -24,6 +25,9 @@ Result<std::shared_ptr<const mask::Vocabulary>> vocabulary(LoadedModel& model, s
                  mask::Vocabulary::create(std::move(pieces), model.tokenizer->end_tokens()));
   std::lock_guard lock(mutex);
   if (!model.vocabulary) model.vocabulary = std::move(made);
+  if (const auto at = known.find(model.info.name); at != known.end()) {
+    at->second.vocabulary = model.vocabulary;
+  }
   return model.vocabulary;
 }
 
@@ -115,7 +119,9 @@ Engine::~Engine() {
     std::lock_guard lock(state_->mutex);
     state_->stopping = true;
     state_->wake.notify_all();
+    state_->look.notify_all();
   }
+  state_->loader.join();
   state_->thread.join();
 }
 
@@ -129,6 +135,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, con
   auto state = std::make_unique<State>(options, clock, tensor::kernels(isa));
   State* raw = state.get();
   state->thread = std::thread([raw] { raw->thread_main(); });
+  state->loader = std::thread([raw] { raw->loader_main(); });
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
 
@@ -165,18 +172,11 @@ Result<void> Engine::State::submit(Task& task) {
   return {};
 }
 
-Result<std::shared_ptr<LoadedModel>> Engine::State::find_model(std::string_view name) const {
-  std::lock_guard lock(mutex);
-  const auto at = models.find(name);
-  if (at == models.end()) {
-    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded")
-                    .got(name)
-                    .to_fix("load it first"));
-  }
-  return at->second;
+Result<std::shared_ptr<LoadedModel>> Engine::State::find_model(std::string_view name) {
+  return bring_patiently([&] { return bring_model(name, {}); });
 }
 
-Result<std::shared_ptr<LoadedModel>> Engine::State::find_decoder(std::string_view name) const {
+Result<std::shared_ptr<LoadedModel>> Engine::State::find_decoder(std::string_view name) {
   CONSORT_ASSIGN(auto found, find_model(name));
   if (found->decoder) return found;
   return fail(make_error(ErrorCode::failed_precondition, 4113, "an encoder has no next tokens")
@@ -185,30 +185,23 @@ Result<std::shared_ptr<LoadedModel>> Engine::State::find_decoder(std::string_vie
 }
 
 Result<std::shared_ptr<const LoadedAdapter>> Engine::State::find_adapter(
-    const LoadedModel& model, std::string_view name) const {
+    const std::shared_ptr<LoadedModel>& model, std::string_view name) {
   if (name.empty()) return std::shared_ptr<const LoadedAdapter>();
-  std::lock_guard lock(mutex);
-  const auto at = model.adapters.find(name);
-  if (at == model.adapters.end()) {
-    return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
-                    .got(name)
-                    .to_fix("load it first"));
-  }
-  return at->second;
+  return bring_patiently([&] { return bring_adapter(model, name, {}); });
 }
 
 std::vector<ModelInfo> Engine::models() const {
   std::lock_guard lock(state_->mutex);
   std::vector<ModelInfo> out;
-  for (const auto& [name, model] : state_->models) out.push_back(model->info);
+  for (const auto& [name, model] : state_->known) out.push_back(model.info);
   return out;
 }
 
 std::vector<AdapterInfo> Engine::adapters() const {
   std::lock_guard lock(state_->mutex);
   std::vector<AdapterInfo> out;
-  for (const auto& [name, model] : state_->models) {
-    for (const auto& [adapter_name, adapter] : model->adapters) out.push_back(adapter->info);
+  for (const auto& [name, model] : state_->known) {
+    for (const auto& [adapter_name, adapter] : model.adapters) out.push_back(adapter.info);
   }
   return out;
 }
@@ -221,7 +214,7 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
   task.deadline = request.deadline;
   task.service = request.service;
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
-  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
+  CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, request.adapter));
   if (request.max_tokens < 1)
     return fail(invalid_request("max_tokens must be at least 1", std::to_string(request.max_tokens),
                                 "raise max_tokens"));
@@ -239,7 +232,7 @@ Result<Generation> Engine::generate(const GenerateRequest& request) {
       check_length(*task.model, task.prompt.size(), static_cast<size_t>(request.max_tokens)));
   CONSORT_ASSIGN(task.from, acts_from(task.adapter.get(), task.prompt));
   if (request.schema) {
-    CONSORT_ASSIGN(const auto words, vocabulary(*task.model, state_->mutex));
+    CONSORT_ASSIGN(const auto words, vocabulary(*task.model, state_->known, state_->mutex));
     CONSORT_ASSIGN(const MaskCache::Found compiled,
                    state_->masks.get(request.schema, words, request.mask_options));
     if (const int least = mask::shortest_tokens(*compiled.mask); least > request.max_tokens) {
@@ -261,7 +254,7 @@ Result<Scores> Engine::score(const ScoreRequest& request) {
   task.deadline = request.deadline;
   task.service = request.service;
   CONSORT_ASSIGN(task.model, state_->find_model(request.model));
-  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
+  CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, request.adapter));
   Scores out;
   CONSORT_ASSIGN(task.prompt,
                  read_prompt(*task.model, request.messages, request.prompt, &out.rendered_prompt));
@@ -286,7 +279,7 @@ Result<Decisions> Engine::decide(const DecideRequest& request) {
   task.deadline = request.deadline;
   task.service = request.service;
   CONSORT_ASSIGN(task.model, state_->find_decoder(request.model));
-  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, request.adapter));
+  CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, request.adapter));
   if (request.questions.empty() || request.questions.size() > 255) {
     return fail(invalid_request("between 1 and 255 questions can be asked",
                                 std::to_string(request.questions.size()), "split the request"));
@@ -451,8 +444,8 @@ Result<Perplexity> Engine::perplexity(std::string_view model, std::string_view a
     ids.resize(n_begin);
     ids.insert(ids.end(), part.begin(), part.end());
     if (ids.size() < 2) break;
-    CONSORT_TRY(state_->read_rows(
-        model, adapter, ids, stop, [&](int position, std::span<const float> row) {
+    CONSORT_TRY(
+        state_->read_rows(model, adapter, ids, stop, [&](int position, std::span<const float> row) {
           const size_t next = static_cast<size_t>(position) + 1;
           if (next >= ids.size()) return;
           out.nll.push_back(static_cast<double>(state_->kernels.log_sum_exp(
@@ -476,7 +469,7 @@ Result<void> Engine::State::read_rows(std::string_view model, std::string_view a
   task.kind = Task::Kind::rows;
   task.stop_token = std::move(stop);
   CONSORT_ASSIGN(task.model, find_decoder(model));
-  CONSORT_ASSIGN(task.adapter, find_adapter(*task.model, adapter));
+  CONSORT_ASSIGN(task.adapter, find_adapter(task.model, adapter));
   if (tokens.empty())
     return fail(invalid_request("logits need at least one token", model, "give some"));
   for (const int32_t t : tokens) {

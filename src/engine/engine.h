@@ -29,9 +29,11 @@ namespace consort::engine {
 using Message = model::ChatMessage;
 
 struct EngineOptions {
-  int n_threads = 0;                          // 0 = all cores.
-  uint64_t memory_bytes_max = 1200ull << 20;  // Models + adapters + KV. Overflow is an error, 4101.
-  int batch_max = 32;                         // Sequences decoded together.
+  int n_threads = 0;  // 0 = all cores.
+  // Models, adapters, keys and values, scratch and compiled masks (docs/decisions/0010). What is
+  // idle is evicted and read again when it is asked for; what cannot fit is refused, 4101.
+  uint64_t memory_bytes_max = 1200ull << 20;
+  int batch_max = 32;  // Sequences decoded together.
   // Waiting requests; one more is resource_exhausted 4102. An owner of whom nobody waits may use a
   // quarter more, and a place beyond batch_max while a fourth of it is not so used.
   int queue_max = 256;
@@ -46,6 +48,31 @@ struct EngineOptions {
   // Keys and values kept of texts that nobody reads any more, within memory_bytes_max.
   uint64_t prefix_bytes_max = 256ull << 20;
   uint64_t mask_bytes_max = 128ull << 20;  // Compiled contracts kept between requests.
+};
+
+// One coming use: of a model, with an adapter or ("") without.
+struct Use {
+  std::string model;
+  std::string adapter;
+  bool operator==(const Use&) const = default;
+};
+
+// What holds how many bytes.
+struct MemoryItem {
+  std::string kind{};          // "model", "adapter", "keys and values", "scratch", "masks"
+  std::string name{};          // Of the model or adapter.
+  std::string model{};         // Of an adapter: its base.
+  uint64_t bytes = 0;          // Now.
+  uint64_t bytes_evicted = 0;  // Known, and read again when asked for.
+  uint64_t bytes_idle = 0;     // Of keys and values: those of known prefixes, and unused pages.
+  uint64_t bytes_behind = 0;   // Of keys and values: behind the window of their layers.
+  std::optional<size_t> next_use{};  // Steps until a graph asks for it.
+};
+struct MemoryMap {
+  uint64_t bytes_max = 0;
+  uint64_t bytes_used = 0;      // The items' sum.
+  uint64_t bytes_promised = 0;  // To sequences in the batch.
+  std::vector<MemoryItem> items;
 };
 
 // Who asks, and how urgently.
@@ -188,7 +215,9 @@ struct EngineStats {
   int pages_known = 0;     // Of known prefixes.
   uint64_t bytes_used = 0, mask_bytes = 0;
   int masks = 0;
-  double step_ms_max = 0;  // Longest step that a decoding sequence took part in.
+  uint64_t n_loads = 0, n_evictions = 0;  // Of models and adapters; first loads among them.
+  uint64_t n_loads_ahead = 0;             // Because a graph was to ask for them soon.
+  double step_ms_max = 0;                 // Longest step that a decoding sequence took part in.
 };
 
 struct PairScores {
@@ -205,7 +234,9 @@ class Engine final {
   Engine& operator=(const Engine&) = delete;
 
   // Decoder: a GGUF file. Encoder: the folder of a safetensors model with its tokenizer.json.
-  // Errors: not_found, corruption (3xxx of model), 4101 over budget with what to raise.
+  // Errors: not_found, corruption (3xxx of model), 4101 over budget with what to raise: it evicts
+  // nothing that a graph's present or next step asks for. An evicted model is read again by the
+  // first request for it: 4121 when the file has changed since.
   Result<ModelInfo> load_model(std::string name, const std::filesystem::path& path);
   Result<void> unload_model(std::string_view name);  // failed_precondition 4105 while in use.
   // GGUF LoRA or PEFT folder. Refused 4106 when it names another base, a tensor does not bind, or a
@@ -215,6 +246,11 @@ class Engine final {
   Result<AdapterInfo> load_adapter(std::string name, std::string_view model,
                                    const std::filesystem::path& path);
   Result<void> unload_adapter(std::string_view name, std::string_view model);
+  // The run's next uses in order, the present step's first; empty when it has ended. Steers what
+  // is evicted, and loads ahead what has room.
+  void expect(std::string_view run, std::vector<Use> uses);
+  MemoryMap memory() const;
+  // Those that are known, resident or evicted.
   std::vector<ModelInfo> models() const;
   std::vector<AdapterInfo> adapters() const;
 

@@ -11,13 +11,6 @@
 namespace consort::engine {
 namespace {
 
-Error over_budget(const ByteBudget& budget, uint64_t bytes) {
-  return make_error(ErrorCode::resource_exhausted, 4101, "loading goes beyond the memory budget")
-      .got(std::to_string((budget.used() + bytes) >> 20) + " MiB of " +
-           std::to_string(budget.max() >> 20) + " MiB")
-      .to_fix("raise memory_bytes_max, or unload a model");
-}
-
 // Runs on a thread that the system lets work only while no other wants to, so that streams which
 // decode meanwhile keep both cores.
 template <typename Body>
@@ -65,10 +58,11 @@ std::vector<float> probe(const LoadedModel& model, const model::DecoderAdapter* 
   return {logits.begin(), logits.end()};
 }
 
-// Reads, packs and tries it: an adapter that changes nothing is not the one that someone meant.
-// `base`: the base's logits of the probe, when known.
+// Reads, packs and, with `tries`, tries it: an adapter that changes nothing is not the one that
+// someone meant. `base`: the base's logits of the probe, when known.
 Result<AdapterCandidate> read_and_try(const LoadedModel& model, const std::filesystem::path& path,
-                                      std::vector<float> base, const tensor::Kernels& kernels) {
+                                      bool tries, std::vector<float> base,
+                                      const tensor::Kernels& kernels) {
   AdapterCandidate out;
   CONSORT_ASSIGN(
       model::AdapterFile file,
@@ -90,6 +84,7 @@ Result<AdapterCandidate> read_and_try(const LoadedModel& model, const std::files
   out.invocation = std::move(file.invocation_tokens);
   out.digest = file.digest;
   out.rank = file.rank;
+  if (!tries) return out;
   out.base = base.empty() ? probe(model, nullptr, kernels) : std::move(base);
   const std::vector<float> with = probe(model, out.weights.get(), kernels);
   if (out.base == with) {
@@ -105,10 +100,30 @@ Result<AdapterCandidate> read_and_try(const LoadedModel& model, const std::files
   return out;
 }
 
-}  // namespace
+uint64_t file_bytes(const std::filesystem::path& path) {
+  std::error_code none;
+  uint64_t bytes = 0;
+  if (!std::filesystem::is_directory(path, none)) {
+    bytes = std::filesystem::file_size(path, none);
+  } else {
+    for (const auto& entry : std::filesystem::directory_iterator(path, none)) {
+      if (entry.path().extension() == ".safetensors") bytes += entry.file_size(none);
+    }
+  }
+  return none ? 0 : bytes;
+}
 
-Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::path& path) {
-  auto made = std::make_shared<LoadedModel>(state_->budget);
+Error changed(const std::filesystem::path& path, std::string_view name) {
+  return make_error(ErrorCode::failed_precondition, 4121,
+                    "the file has changed since it was loaded")
+      .at(path.string())
+      .got(name)
+      .to_fix("unload it and load it again, or restore the file");
+}
+
+Result<std::shared_ptr<LoadedModel>> read_model(ByteBudget& budget, const std::string& name,
+                                                const std::filesystem::path& path, int n_threads) {
+  auto made = std::make_shared<LoadedModel>(budget);
   made->info.name = name;
   if (std::filesystem::is_directory(path)) {
     CONSORT_ASSIGN(made->encoder, model::Encoder::load(path));
@@ -129,7 +144,7 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
                   .is_encoder = true};
   } else {
     CONSORT_ASSIGN(const auto file, model::GgufFile::open(path));
-    CONSORT_ASSIGN(made->decoder, model::Decoder::load(*file, state_->options.n_threads));
+    CONSORT_ASSIGN(made->decoder, model::Decoder::load(*file, n_threads));
     CONSORT_ASSIGN(made->tokenizer, model::load_tokenizer(*file));
     const model::DecoderConfig& c = made->decoder->config();
     if (made->tokenizer->n_vocab() > static_cast<size_t>(c.n_vocab)) {
@@ -149,51 +164,142 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
     made->n_head = c.n_head;
     made->n_head_kv = c.n_head_kv;
   }
-  std::lock_guard lock(state_->mutex);
-  if (const auto at = state_->models.find(name); at != state_->models.end()) {
-    if (at->second->info.digest == made->info.digest) return at->second->info;
+  return made;
+}
+
+}  // namespace
+
+Error over_budget(const ByteBudget& budget, std::string_view what, uint64_t bytes) {
+  const auto mib = [](uint64_t n) { return std::to_string((n + (1 << 20) - 1) >> 20); };
+  const uint64_t lacking = budget.lacking(bytes);
+  return make_error(ErrorCode::resource_exhausted, 4101, std::string(what))
+      .got(mib(bytes) + " MiB beside " + mib(budget.used() + budget.promised()) +
+           " MiB in use, of " + mib(budget.max()) + " MiB")
+      .to_fix("raise the memory budget (--memory, memory_bytes_max) by at least " + mib(lacking) +
+              " MiB, to " + mib(budget.max() + lacking) + " MiB");
+}
+
+Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::path& path) {
+  State& state = *state_;
+  std::lock_guard loading(state.loading);
+  const auto find_known = [&]() -> const KnownModel* {
+    std::lock_guard lock(state.mutex);
+    const auto at = state.known.find(name);
+    return at == state.known.end() ? nullptr : &at->second;  // Gone only under `loading`.
+  };
+  const KnownModel* known = find_known();
+  // The file is nearly all of what it will take; what a graph is about to use stays.
+  const RoomRule rule{.spares = 2, .prefixes = true};
+  const std::string what = "loading '" + name + "' goes beyond the memory budget";
+  const uint64_t guess = known != nullptr ? 0 : file_bytes(path);
+  CONSORT_TRY(state.reserve(guess, what, rule));
+  auto read = read_model(state.budget, name, path, state.options.n_threads);
+  const uint64_t bytes = read ? (*read)->info.resident_bytes : 0;
+  if (!read || bytes < guess) state.budget.remove(guess - bytes);
+  if (!read) return fail(std::move(read).error());
+  if (known != nullptr) {
+    if (known->info.digest == (*read)->info.digest) return known->info;
     return fail(
         make_error(ErrorCode::already_exists, 4115, "another model is loaded under this name")
             .got(name)
             .to_fix("unload it first"));
   }
-  if (!state_->budget.try_add(made->info.resident_bytes))
-    return fail(over_budget(state_->budget, made->info.resident_bytes));
-  made->charged = made->info.resident_bytes;
-  state_->models[name] = made;
-  return made->info;
+  if (bytes > guess) {
+    if (Result<void> more = state.reserve(bytes - guess, what, rule); !more) {
+      state.budget.remove(guess);
+      return fail(std::move(more).error());
+    }
+  }
+  (*read)->charged = bytes;
+  std::lock_guard lock(state.mutex);
+  state.known[name] = {
+      .path = path, .info = (*read)->info, .used = ++state.now, .vocabulary = {}, .adapters = {}};
+  state.models[name] = *read;
+  ++state.stats.n_loads;
+  return (*read)->info;
+}
+
+Result<std::shared_ptr<LoadedModel>> Engine::State::bring_model(std::string_view name,
+                                                                RoomRule rule) {
+  const auto find = [&]() -> Result<std::shared_ptr<LoadedModel>> {
+    std::lock_guard lock(mutex);
+    const auto at = known.find(name);
+    if (at == known.end()) {
+      return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded")
+                      .got(name)
+                      .to_fix("load it first"));
+    }
+    if (rule.prefixes) at->second.used = ++now;  // Asked for, not fetched ahead.
+    const auto resident = models.find(name);
+    return resident == models.end() ? nullptr : resident->second;
+  };
+  CONSORT_ASSIGN(auto found, find());
+  if (found) return found;
+  std::lock_guard one_at_a_time(loading);
+  CONSORT_ASSIGN(found, find());
+  if (found) return found;
+  KnownModel source;
+  {
+    std::lock_guard lock(mutex);
+    const KnownModel& k = known.find(name)->second;
+    source = {
+        .path = k.path, .info = k.info, .used = 0, .vocabulary = k.vocabulary, .adapters = {}};
+  }
+  const uint64_t bytes = source.info.resident_bytes;
+  CONSORT_TRY(reserve(
+      bytes, "reading '" + source.info.name + "' again goes beyond the memory budget", rule));
+  auto read = read_model(budget, source.info.name, source.path, options.n_threads);
+  if (!read || (*read)->info.digest != source.info.digest) {
+    budget.remove(bytes);
+    if (!read) return fail(std::move(read).error());
+    return fail(changed(source.path, name));
+  }
+  (*read)->charged = bytes;
+  (*read)->vocabulary = source.vocabulary;
+  std::lock_guard lock(mutex);
+  models[source.info.name] = *read;
+  ++stats.n_loads;
+  return *read;
 }
 
 Result<void> Engine::unload_model(std::string_view name) {
   std::shared_ptr<LoadedModel> gone;  // Freed after the lock is let go.
+  std::lock_guard loading(state_->loading);
   std::lock_guard lock(state_->mutex);
-  const auto at = state_->models.find(name);
-  if (at == state_->models.end())
+  const auto at = state_->known.find(name);
+  if (at == state_->known.end())
     return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
-  if (at->second.use_count() > 1) {
-    return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use")
-                    .got(name)
-                    .to_fix("wait for its requests to end"));
+  if (const auto resident = state_->models.find(name); resident != state_->models.end()) {
+    if (resident->second.use_count() > 1) {
+      return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use")
+                      .got(name)
+                      .to_fix("wait for its requests to end"));
+    }
+    gone = std::move(resident->second);
+    state_->models.erase(resident);
   }
-  gone = std::move(at->second);
-  state_->models.erase(at);
+  if (at->second.vocabulary) state_->masks.forget(at->second.vocabulary.get());
+  state_->known.erase(at);
   return {};
 }
 
 Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view model_name,
                                          const std::filesystem::path& path) {
-  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
+  State& state = *state_;
+  CONSORT_ASSIGN(const auto model, state.find_model(model_name));
   if (!model->decoder) {
     return fail(does_not_fit(path, "adapters for encoders are not supported", model_name));
   }
   if (name.empty()) return fail(invalid_request("an adapter needs a name", "", "give a name"));
+  std::lock_guard loading(state.loading);
   std::vector<float> base;  // Known since the first adapter of this model.
   {
-    std::lock_guard lock(state_->mutex);
+    std::lock_guard lock(state.mutex);
     base = model->probe;
   }
   Result<AdapterCandidate> tried = fail(Error());
-  at_idle_priority([&] { tried = read_and_try(*model, path, std::move(base), state_->kernels); });
+  at_idle_priority(
+      [&] { tried = read_and_try(*model, path, true, std::move(base), state.kernels); });
   if (!tried) return fail(std::move(tried).error());
   auto made = std::make_shared<LoadedAdapter>();
   made->weights = std::move(tried->weights);
@@ -203,42 +309,106 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
                 .digest = tried->digest,
                 .rank = tried->rank,
                 .resident_bytes = made->weights->resident_bytes()};
-  std::lock_guard lock(state_->mutex);
-  if (model->probe.empty()) model->probe = std::move(tried->base);
-  if (const auto at = model->adapters.find(name); at != model->adapters.end()) {
-    if (at->second->info.digest == made->info.digest) return at->second->info;
-    return fail(
-        make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
-            .got(name)
-            .to_fix("unload it first"));
+  {
+    std::lock_guard lock(state.mutex);
+    const KnownModel& known = state.known.find(model_name)->second;
+    if (model->probe.empty()) model->probe = std::move(tried->base);
+    if (const auto at = known.adapters.find(name); at != known.adapters.end()) {
+      if (at->second.info.digest == made->info.digest) return at->second.info;
+      return fail(
+          make_error(ErrorCode::already_exists, 4115, "another adapter is loaded under this name")
+              .got(name)
+              .to_fix("unload it first"));
+    }
   }
-  if (!state_->budget.try_add(made->info.resident_bytes))
-    return fail(over_budget(state_->budget, made->info.resident_bytes));
+  CONSORT_TRY(state.reserve(made->info.resident_bytes,
+                            "loading '" + name + "' goes beyond the memory budget",
+                            {.spares = 2, .prefixes = true}));
+  std::lock_guard lock(state.mutex);
   model->charged += made->info.resident_bytes;
-  made->id = state_->next_adapter_id++;
+  made->id = state.next_adapter_id++;
   model->adapters[name] = made;
+  state.known.find(model_name)->second.adapters[name] = {
+      .path = path, .info = made->info, .id = made->id, .used = ++state.now};
+  ++state.stats.n_loads;
   return made->info;
 }
 
+Result<std::shared_ptr<const LoadedAdapter>> Engine::State::bring_adapter(
+    const std::shared_ptr<LoadedModel>& model, std::string_view name, RoomRule rule) {
+  KnownAdapter source;
+  const auto find = [&]() -> Result<std::shared_ptr<const LoadedAdapter>> {
+    std::lock_guard lock(mutex);
+    const auto base = known.find(model->info.name);
+    const auto end = base == known.end() ? decltype(KnownModel::adapters)::iterator()
+                                         : base->second.adapters.find(name);
+    if (base == known.end() || end == base->second.adapters.end()) {
+      return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
+                      .got(name)
+                      .to_fix("load it first"));
+    }
+    if (rule.prefixes) end->second.used = ++now;
+    source = end->second;
+    const auto resident = model->adapters.find(name);
+    return resident == model->adapters.end() ? nullptr : resident->second;
+  };
+  CONSORT_ASSIGN(auto found, find());
+  if (found) return found;
+  std::lock_guard one_at_a_time(loading);
+  CONSORT_ASSIGN(found, find());
+  if (found) return found;
+  const uint64_t bytes = source.info.resident_bytes;
+  CONSORT_TRY(reserve(
+      bytes, "reading '" + source.info.name + "' again goes beyond the memory budget", rule));
+  auto read = read_and_try(*model, source.path, false, {}, kernels);
+  if (!read || read->digest != source.info.digest) {
+    budget.remove(bytes);
+    if (!read) return fail(std::move(read).error());
+    return fail(changed(source.path, name));
+  }
+  auto made = std::make_shared<LoadedAdapter>();
+  made->id = source.id;  // The same weights: known prefixes stay true.
+  made->info = source.info;
+  made->weights = std::move(read->weights);
+  made->invocation = std::move(read->invocation);
+  std::lock_guard lock(mutex);
+  model->charged += bytes;
+  model->adapters[source.info.name] = made;
+  ++stats.n_loads;
+  return std::shared_ptr<const LoadedAdapter>(std::move(made));
+}
+
 Result<void> Engine::unload_adapter(std::string_view name, std::string_view model_name) {
-  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
-  std::shared_ptr<const LoadedAdapter> gone;  // Freed after the lock is let go.
-  std::lock_guard lock(state_->mutex);
-  const auto at = model->adapters.find(name);
-  if (at == model->adapters.end())
+  std::shared_ptr<LoadedModel> model;
+  std::shared_ptr<const LoadedAdapter> gone;  // Freed after the locks are let go.
+  State& state = *state_;
+  std::lock_guard loading(state.loading);
+  std::lock_guard lock(state.mutex);
+  const auto base = state.known.find(model_name);
+  if (base == state.known.end())
+    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(model_name));
+  const auto source = base->second.adapters.find(name);
+  if (source == base->second.adapters.end())
     return fail(make_error(ErrorCode::not_found, 4110, "no such adapter is loaded on this model")
                     .got(name));
-  if (at->second.use_count() > 1) {
-    return fail(make_error(ErrorCode::failed_precondition, 4105, "the adapter is in use")
-                    .got(name)
-                    .to_fix("wait for its requests to end"));
+  if (const auto resident = state.models.find(model_name); resident != state.models.end()) {
+    model = resident->second;
+    const auto at = model->adapters.find(name);
+    if (at != model->adapters.end()) {
+      if (at->second.use_count() > 1) {
+        return fail(make_error(ErrorCode::failed_precondition, 4105, "the adapter is in use")
+                        .got(name)
+                        .to_fix("wait for its requests to end"));
+      }
+      state.budget.remove(at->second->info.resident_bytes);
+      model->charged -= at->second->info.resident_bytes;
+      gone = std::move(at->second);
+      model->adapters.erase(at);
+    }
+    state.forgotten.emplace_back(model, source->second.id);
+    state.wake.notify_one();
   }
-  state_->budget.remove(at->second->info.resident_bytes);
-  model->charged -= at->second->info.resident_bytes;
-  state_->forgotten.emplace_back(model, at->second->id);
-  gone = std::move(at->second);
-  model->adapters.erase(at);
-  state_->wake.notify_one();
+  base->second.adapters.erase(source);
   return {};
 }
 

@@ -28,13 +28,27 @@ Result<MaskCache::Found> MaskCache::get(const std::shared_ptr<const contract::Sc
   // Someone may have compiled the same meanwhile: his is kept, so that token sets are shared.
   if (const auto at = find_locked(); at != entries_.end()) return Found{at->mask, true};
   entries_.push_front({schema->digest(), schema->is_closed(), vocabulary, options, made});
-  while (!entries_.empty() && bytes_locked() > bytes_max_) entries_.pop_back();
+  settle_locked();
   return Found{std::move(made), false};
 }
 
 void MaskCache::forget(const mask::Vocabulary* vocabulary) {
   std::lock_guard lock(mutex_);
   std::erase_if(entries_, [&](const Entry& e) { return e.vocabulary.get() == vocabulary; });
+  settle_locked();
+}
+
+void MaskCache::settle() {
+  std::lock_guard lock(mutex_);
+  settle_locked();
+}
+
+bool MaskCache::forget_oldest() {
+  std::lock_guard lock(mutex_);
+  if (entries_.empty()) return false;
+  entries_.pop_back();
+  settle_locked();
+  return true;
 }
 
 size_t MaskCache::size() const {
@@ -44,13 +58,21 @@ size_t MaskCache::size() const {
 
 uint64_t MaskCache::bytes() const {
   std::lock_guard lock(mutex_);
-  return bytes_locked();
+  return charged_;
 }
 
-uint64_t MaskCache::bytes_locked() const {
-  uint64_t bytes = 0;
-  for (const Entry& e : entries_) bytes += mask::resident_bytes(*e.mask);
-  return bytes;
+void MaskCache::settle_locked() {
+  for (;; entries_.pop_back()) {
+    uint64_t bytes = 0;
+    for (const Entry& e : entries_) bytes += mask::resident_bytes(*e.mask);
+    if (bytes <= charged_) {
+      budget_.remove(charged_ - bytes);
+    } else if (bytes > bytes_max_ || !budget_.try_add(bytes - charged_)) {
+      continue;
+    }
+    charged_ = bytes;
+    if (charged_ <= bytes_max_) return;
+  }
 }
 
 }  // namespace consort::engine

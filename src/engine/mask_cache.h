@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "contract/schema.h"
+#include "engine/pages.h"
 #include "mask/mask.h"
 
 namespace consort::engine {
@@ -18,8 +19,9 @@ namespace consort::engine {
 // Thread-safe.
 class MaskCache final {
  public:
-  // `bytes_max`: 0 keeps nothing.
-  explicit MaskCache(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  // `bytes_max`: 0 keeps nothing. What is kept is charged to `budget`, which outlives this.
+  MaskCache(uint64_t bytes_max, ByteBudget& budget) : bytes_max_(bytes_max), budget_(budget) {}
+  ~MaskCache() { budget_.remove(charged_); }
 
   struct Found {
     std::shared_ptr<const mask::CompiledMask> mask;
@@ -31,9 +33,12 @@ class MaskCache final {
                     const mask::MaskOptions& options);
   // Masks of a vocabulary that is unloaded.
   void forget(const mask::Vocabulary* vocabulary);
+  // Counts anew what is kept, as a mask grows while it is decoded with, and forgets the least
+  // recently used until the rest has room.
+  void settle();
+  bool forget_oldest();  // False when nothing is kept.
   size_t size() const;
-  // What is kept, counted anew: a mask grows while it is decoded with.
-  uint64_t bytes() const;
+  uint64_t bytes() const;  // As charged.
 
  private:
   struct Entry {
@@ -44,8 +49,10 @@ class MaskCache final {
     std::shared_ptr<const mask::CompiledMask> mask;
     bool is(const contract::Schema& s, const mask::Vocabulary* v, const mask::MaskOptions& o) const;
   };
-  uint64_t bytes_locked() const;
+  void settle_locked();
   uint64_t bytes_max_;
+  ByteBudget& budget_;
+  uint64_t charged_ = 0;
   mutable std::mutex mutex_;
   std::list<Entry> entries_;  // Last used first.
 };

@@ -22,7 +22,8 @@ std::shared_ptr<const contract::Schema> schema(const std::string& json) {
 }
 
 TEST(MaskCache, TheSameDocumentVocabularyAndOptionsAreCompiledOnce) {
-  MaskCache cache(64 << 20);
+  ByteBudget budget(1ull << 40);
+  MaskCache cache(64 << 20, budget);
   const auto words = ascii();
   const std::string text = R"({"type":"object","properties":{"a":{"type":"integer"}}})";
   auto first = cache.get(schema(text), words, {});
@@ -44,11 +45,12 @@ TEST(MaskCache, TheLeastRecentlyUsedGoesWhenTheBytesAreSpent) {
   const auto words = ascii();
   const auto a = schema(R"({"enum":["a"]})"), b = schema(R"({"enum":["b"]})"),
              c = schema(R"({"enum":["c"]})");
-  MaskCache measure(64 << 20);
+  ByteBudget budget(1ull << 40);
+  MaskCache measure(64 << 20, budget);
   ASSERT_TRUE(measure.get(a, words, {}));
   const uint64_t one = measure.bytes();
   EXPECT_GT(one, 0u);
-  MaskCache cache(2 * one + one / 2);
+  MaskCache cache(2 * one + one / 2, budget);
   ASSERT_TRUE(cache.get(a, words, {}));
   ASSERT_TRUE(cache.get(b, words, {}));
   EXPECT_TRUE(cache.get(a, words, {})->was_known);
@@ -64,8 +66,31 @@ TEST(MaskCache, TheLeastRecentlyUsedGoesWhenTheBytesAreSpent) {
   EXPECT_TRUE(matcher.allowed(9, allowed));
 }
 
+TEST(MaskCache, WhatIsKeptIsChargedToTheBudgetAndFitsIt) {
+  const auto words = ascii();
+  const auto a = schema(R"({"enum":["a"]})"), b = schema(R"({"enum":["b"]})");
+  ByteBudget wide(1ull << 40);
+  uint64_t one = 0;
+  {
+    MaskCache cache(64 << 20, wide);
+    ASSERT_TRUE(cache.get(a, words, {}));
+    one = wide.used();
+    EXPECT_EQ(one, cache.bytes());
+  }
+  EXPECT_EQ(wide.used(), 0u);
+  ByteBudget tight(one + one / 2);
+  MaskCache cache(64 << 20, tight);
+  ASSERT_TRUE(cache.get(a, words, {}));
+  ASSERT_TRUE(cache.get(b, words, {}));
+  EXPECT_EQ(cache.size(), 1u);
+  EXPECT_LE(tight.used(), tight.max());
+  EXPECT_TRUE(cache.forget_oldest());
+  EXPECT_EQ(tight.used(), 0u);
+}
+
 TEST(MaskCache, ASchemaThatCannotBeEnforcedIsNotKept) {
-  MaskCache cache(64 << 20);
+  ByteBudget budget(1ull << 40);
+  MaskCache cache(64 << 20, budget);
   auto refused = cache.get(schema("false"), ascii(), {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().number, 2203);

@@ -10,18 +10,63 @@ namespace consort::engine {
 using tensor::kPageTokens;
 
 bool ByteBudget::try_add(uint64_t bytes) {
-  uint64_t used = used_;
-  do {
-    if (bytes > max_ || used > max_ - bytes) return false;
-  } while (!used_.compare_exchange_weak(used, used + bytes));
+  std::lock_guard lock(mutex_);
+  if (bytes > max_ || used_ + promised_ > max_ - bytes) return false;
+  used_ += bytes;
   return true;
+}
+
+bool ByteBudget::try_take(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (bytes > max_ || used_ > max_ - bytes) return false;
+  used_ += bytes;
+  return true;
+}
+
+void ByteBudget::add(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  used_ += bytes;
+}
+
+void ByteBudget::remove(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  CONSORT_CHECK(bytes <= used_);
+  used_ -= bytes;
+}
+
+bool ByteBudget::promise(uint64_t bytes, uint64_t idle) {
+  std::lock_guard lock(mutex_);
+  if (used_ + bytes > max_ + idle) return false;
+  promised_ = bytes;
+  return true;
+}
+
+void ByteBudget::set_promised(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  promised_ = bytes;
+}
+
+uint64_t ByteBudget::used() const {
+  std::lock_guard lock(mutex_);
+  return used_;
+}
+
+uint64_t ByteBudget::promised() const {
+  std::lock_guard lock(mutex_);
+  return promised_;
+}
+
+uint64_t ByteBudget::lacking(uint64_t bytes) const {
+  std::lock_guard lock(mutex_);
+  const uint64_t wanted = used_ + promised_ + bytes;
+  return wanted > max_ ? wanted - max_ : 0;
 }
 
 PagePool::~PagePool() { budget_.remove(all_.size() * page_bytes_); }
 
 Page* PagePool::allocate() {
   if (free_.empty()) {
-    if (!budget_.try_add(page_bytes_)) return nullptr;
+    if (!budget_.try_take(page_bytes_)) return nullptr;
     auto page = std::make_unique<Page>();
     page->owned = tensor::AlignedBytes(page_bytes_);
     page->data = page->owned.data();

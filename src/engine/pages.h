@@ -6,10 +6,10 @@
 // is evicted. All of it belongs to the engine's thread, except ByteBudget.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -17,17 +17,30 @@
 
 namespace consort::engine {
 
-// Bytes of models, adapters and pages under one limit. Thread-safe.
+// Bytes of models, adapters, pages, scratch and compiled masks under one limit. Thread-safe.
+//
+// Pages are promised to a sequence before it begins and taken one by one later; nothing else can
+// be added into what is promised.
 class ByteBudget final {
  public:
   explicit ByteBudget(uint64_t bytes_max) : max_(bytes_max) {}
-  bool try_add(uint64_t bytes);
-  void remove(uint64_t bytes) { used_ -= bytes; }
-  uint64_t used() const { return used_; }
+  bool try_add(uint64_t bytes);   // Into what is neither used nor promised.
+  bool try_take(uint64_t bytes);  // Into what is not used: of a promise.
+  void add(uint64_t bytes);       // Memory that is there already, even past the limit.
+  void remove(uint64_t bytes);
+  // From now on `bytes` are promised in all, of which `idle` are used already: unused pages.
+  // False, and as before, when they do not fit.
+  bool promise(uint64_t bytes, uint64_t idle);
+  void set_promised(uint64_t bytes);  // No more than before.
+  uint64_t used() const;
+  uint64_t promised() const;
+  // How many bytes too few there are to add so many: 0 = they fit.
+  uint64_t lacking(uint64_t bytes) const;
   uint64_t max() const { return max_; }
 
  private:
-  std::atomic<uint64_t> used_{0};
+  mutable std::mutex mutex_;
+  uint64_t used_ = 0, promised_ = 0;
   uint64_t max_;
 };
 
@@ -59,6 +72,7 @@ class PagePool final {
   void retain(Page* page) { ++page->refs; }
   void release(Page* page);
   int n_in_use() const { return n_in_use_; }
+  int n_idle() const { return static_cast<int>(free_.size()); }
   uint64_t bytes() const { return all_.size() * page_bytes_; }
   void trim();  // Gives unused pages' bytes back to the budget.
 

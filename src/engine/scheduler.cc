@@ -1,5 +1,6 @@
 // The engine's thread: admits, steps, and lets go. Pages are taken and given back here.
 #include <algorithm>
+#include <set>
 
 #include "engine/state.h"
 
@@ -22,7 +23,11 @@ void Engine::State::complete(Task& task) {
   const double used = static_cast<double>(task.prompt.size()) - task.cached_tokens +
                       static_cast<double>(task.generation.tokens.size());
   const double ms = milliseconds(clock.monotonic() - task.submitted);
+  if (task.matcher) masks.settle();
   std::lock_guard lock(mutex);
+  ++n_done;
+  look_ahead = true;
+  look.notify_one();
   Forecast& forecast = task.model->forecast;
   const bool late = task.error && task.error->number == 4104;
   if (!task.error || late) forecast.observe_request(task.told_ms, ms);
@@ -54,11 +59,14 @@ void Engine::State::finish(Sequence& s, std::optional<Error> error) {
 
 Page* Engine::State::take_page(LoadedModel& model) {
   Page* page = model.pages->allocate();
-  while (page == nullptr && model.prefixes->evict_one()) page = model.pages->allocate();
+  while (page == nullptr && (model.prefixes->evict_one() || evict_model_or_adapter({}, false) ||
+                             masks.forget_oldest() || evict_model_or_adapter({}, true))) {
+    page = model.pages->allocate();
+  }
   return page;
 }
 
-// Admission has reserved the room; it fails only if a model was loaded into it meanwhile.
+// Admission has promised the room; it fails only where scratch has grown into it.
 bool Engine::State::ensure_pages(Sequence& s, int n_tokens) {
   while (static_cast<int>(s.pages.size()) < pages_for(n_tokens)) {
     Page* page = take_page(*s.task->model);
@@ -101,7 +109,7 @@ void Engine::State::thread_main() {
       std::unique_lock lock(mutex);
       wake.wait(lock, [&] {
         return stopping || !queue.empty() || !active.empty() || !forgotten.empty() ||
-               forget_prefixes;
+               forget_prefixes || bytes_wanted > 0;
       });
       for (auto& [model, adapter] : forgotten) {
         if (model->prefixes) model->prefixes->forget(adapter);
@@ -117,6 +125,7 @@ void Engine::State::thread_main() {
         count_pages_locked();
         finished.notify_all();
       }
+      if (bytes_wanted > 0) give_back_pages();
       stop = stopping;
     }
     if (stop) {
@@ -161,6 +170,7 @@ void Engine::State::publish_work() {
     left.answer -= static_cast<double>(s.task->generation.tokens.size());
     work[s.task->service.owner] += left;
   }
+  budget.set_promised(promised_bytes());
   std::lock_guard lock(mutex);
   queue.set_active(std::move(work));
   outstanding = queue.outstanding();
@@ -174,7 +184,30 @@ void Engine::State::count_pages_locked() {
     if (!model->pages) continue;
     stats.pages_in_use += model->pages->n_in_use();
     stats.pages_known += static_cast<int>(model->prefixes->size());
+    model->kv_bytes = model->pages->bytes();
+    model->kv_idle = (static_cast<uint64_t>(model->pages->n_idle()) + model->prefixes->size()) *
+                     model->pages->page_bytes();
+    model->kv_behind = bytes_behind(*model);
   }
+}
+
+// Of running sequences: what the layers with a window will not read again. The layers without one
+// still read these pages, so they stay (docs/decisions/0009).
+uint64_t Engine::State::bytes_behind(const LoadedModel& model) const {
+  const model::DecoderConfig& config = model.decoder->config();
+  int n_window = 0;
+  for (int l = 0; l < config.n_layer; ++l) n_window += config.has_window(l) ? 1 : 0;
+  if (n_window == 0) return 0;
+  std::set<const Page*> behind;
+  for (const Sequence& s : active) {
+    if (s.finished || s.task->model.get() != &model) continue;
+    const auto n = std::min<size_t>(
+        s.pages.size(),
+        static_cast<size_t>(std::max(0, s.n_past + 1 - config.window) / kPageTokens));
+    behind.insert(s.pages.begin(), s.pages.begin() + static_cast<std::ptrdiff_t>(n));
+  }
+  return behind.size() * model.pages->page_bytes() * static_cast<uint64_t>(n_window) /
+         static_cast<uint64_t>(config.n_layer);
 }
 
 }  // namespace consort::engine

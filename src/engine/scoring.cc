@@ -60,7 +60,7 @@ void Engine::State::score_some(Sequence& s) {
     if (n > 0) {
       pages.data = taken.behind(*this, s.page_data, s.n_past, n);
       if (pages.data.empty()) {
-        finish(s, budget_spent(budget));
+        finish(s, budget_spent(budget, s.task->model->pages->page_bytes()));
         return;
       }
     }
@@ -136,7 +136,7 @@ bool Engine::State::score_options(Sequence& s, std::span<const StemPages> group)
       data.push_back(taken.behind(*this, options[at].pages->data, options[at].pages->n_past,
                                   static_cast<int>(n)));
       if (data.back().empty()) {
-        finish(s, budget_spent(budget));
+        finish(s, budget_spent(budget, s.task->model->pages->page_bytes()));
         return false;
       }
       members.push_back(options[at]);

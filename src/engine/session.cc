@@ -62,7 +62,7 @@ Result<int> Engine::save_session(std::string_view model, std::string_view adapte
   Task task;
   task.kind = Task::Kind::keep;
   CONSORT_ASSIGN(task.model, state_->find_decoder(model));
-  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, adapter));
+  CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, adapter));
   const size_t n = tokens.size() / kPageTokens * kPageTokens;
   if (n == 0) {
     return fail(invalid_request("a session needs at least 32 tokens", std::to_string(tokens.size()),
@@ -111,7 +111,7 @@ Result<std::vector<int32_t>> Engine::load_session(std::string_view model, std::s
   Task task;
   task.kind = Task::Kind::adopt;
   CONSORT_ASSIGN(task.model, state_->find_decoder(model));
-  CONSORT_ASSIGN(task.adapter, state_->find_adapter(*task.model, adapter));
+  CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, adapter));
   CONSORT_ASSIGN(auto opened, MappedFile::open(path));
   const std::shared_ptr<const MappedFile> map = std::move(opened);
   const std::span<const uint8_t> bytes = map->bytes();
@@ -178,7 +178,7 @@ void Engine::State::adopt_pages(Sequence& s) {
   LoadedModel& model = *task.model;
   const size_t page_bytes = model.pages->page_bytes();
   if (!ensure_pages(s, kPageTokens)) {
-    finish(s, budget_spent(budget));
+    finish(s, budget_spent(budget, page_bytes));
     return;
   }
   std::vector<model::Segment> segments;
@@ -198,7 +198,7 @@ void Engine::State::adopt_pages(Sequence& s) {
       page = model.pages->adopt(task.mapped.data() + at, task.mapping);
     }
     if (page == nullptr) {
-      error = budget_spent(budget);
+      error = budget_spent(budget, task.mapped.size() - at);
       break;
     }
     pages.push_back(page);

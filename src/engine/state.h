@@ -1,6 +1,8 @@
 // The engine's inside: loaded models, tasks, and the one thread that runs steps.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <list>
@@ -14,6 +16,7 @@
 #include "engine/fair_queue.h"
 #include "engine/forecast.h"
 #include "engine/mask_cache.h"
+#include "engine/next_use.h"
 #include "engine/pages.h"
 #include "engine/sampler.h"
 #include "model/chat_format.h"
@@ -35,7 +38,9 @@ struct LoadedModel {
   LoadedModel(ByteBudget& b) : budget(b) {}
   ~LoadedModel() { budget.remove(charged); }
   ByteBudget& budget;
-  uint64_t charged = 0;
+  uint64_t charged = 0;                               // Weights, adapters and scratch.
+  uint64_t scratch_charged = 0;                       // Of it.
+  uint64_t kv_bytes = 0, kv_idle = 0, kv_behind = 0;  // As published, under the mutex.
   ModelInfo info;
   int n_head = 0, n_head_kv = 0;
   std::unique_ptr<const model::Decoder> decoder;  // Or
@@ -52,6 +57,27 @@ struct LoadedModel {
   std::vector<float> probe;  // Logits of the base on what adapters are tried with; under the mutex.
   Forecast forecast;         // Written by the engine's thread under the mutex.
   std::vector<float> sparse;  // Logits of masked rows, [rows, n_vocab], few of them written.
+};
+
+// What was loaded once: enough to load it again.
+struct KnownAdapter {
+  std::filesystem::path path;
+  AdapterInfo info;
+  uint64_t id = 0;
+  uint64_t used = 0;
+};
+struct KnownModel {
+  std::filesystem::path path;
+  ModelInfo info;
+  uint64_t used = 0;
+  std::shared_ptr<const mask::Vocabulary> vocabulary;  // Survives eviction, so that masks do.
+  std::map<std::string, KnownAdapter, std::less<>> adapters;
+};
+
+// How far a load may go to find room.
+struct RoomRule {
+  size_t spares = 0;     // Nothing goes that a graph asks for in fewer steps; 0: all idle may.
+  bool prefixes = true;  // Known prefixes and masks may go.
 };
 
 // One question of `score` or `decide`: what follows the shared prompt, and its options.
@@ -166,7 +192,9 @@ inline int pages_for(int n_tokens) {
   return (n_tokens + tensor::kPageTokens - 1) / tensor::kPageTokens;
 }
 inline double milliseconds(Nanoseconds d) { return static_cast<double>(d.count()) * 1e-6; }
-Error budget_spent(const ByteBudget& budget);                                         // 4101
+// 4101; `bytes` were asked for.
+Error budget_spent(const ByteBudget& budget, uint64_t bytes);
+Error over_budget(const ByteBudget& budget, std::string_view what, uint64_t bytes);
 Error invalid_request(std::string message, std::string_view value, std::string fix);  // 4108
 // Messages as the model's own chat template writes them, ready for its answer.
 Result<std::string> render_chat(const LoadedModel& model, std::span<const Message> messages);
@@ -190,15 +218,28 @@ struct Engine::State {
         clock(c),
         kernels(k),
         budget(o.memory_bytes_max),
-        masks(o.mask_bytes_max),
+        masks(o.mask_bytes_max, budget),
         pool(o.n_threads) {}
 
   // Blocks until the engine's thread has finished the task.
   Result<void> submit(Task& task);
-  Result<std::shared_ptr<LoadedModel>> find_model(std::string_view name) const;
-  Result<std::shared_ptr<LoadedModel>> find_decoder(std::string_view name) const;
-  Result<std::shared_ptr<const LoadedAdapter>> find_adapter(const LoadedModel& model,
-                                                            std::string_view name) const;
+  // Reads again what was evicted; waits for room while others work.
+  Result<std::shared_ptr<LoadedModel>> find_model(std::string_view name);
+  Result<std::shared_ptr<LoadedModel>> find_decoder(std::string_view name);
+  Result<std::shared_ptr<const LoadedAdapter>> find_adapter(
+      const std::shared_ptr<LoadedModel>& model, std::string_view name);
+
+  // Residency (residency.cc).
+  Result<void> reserve(uint64_t bytes, std::string_view what, RoomRule rule);
+  bool evict_model_or_adapter(RoomRule rule, bool expected);
+  void give_back_pages();
+  Result<std::shared_ptr<LoadedModel>> bring_model(std::string_view name, RoomRule rule);
+  Result<std::shared_ptr<const LoadedAdapter>> bring_adapter(
+      const std::shared_ptr<LoadedModel>& model, std::string_view name, RoomRule rule);
+  // Repeats `bring` while it lacks room and others work.
+  template <typename Bring>
+  auto bring_patiently(Bring&& bring) -> decltype(bring());
+  void loader_main();
 
   Result<void> read_rows(std::string_view model, std::string_view adapter,
                          std::span<const int32_t> tokens, std::stop_token stop,
@@ -208,11 +249,14 @@ struct Engine::State {
   void thread_main();
   void fail_all();
   void count_pages_locked();
+  uint64_t bytes_behind(const LoadedModel& model) const;
   // Admission.
   void admit();
   enum class Admitted { taken, waits, no_room };
   Admitted try_admit(Task& task);
   bool make_room(const LoadedModel& model, int n_pages);
+  uint64_t promised_bytes() const;
+  void settle_scratch(LoadedModel& model);
   void ready(LoadedModel& model);  // Its runner, pages and prefixes.
   std::optional<Error> interruption(const Task& task) const;
   std::optional<Error> too_late(const Task& task) const;
@@ -260,11 +304,19 @@ struct Engine::State {
   MaskCache masks;
   ThreadPool pool;  // Used by the engine's thread alone.
 
+  std::mutex loading;  // One load at a time; before `mutex`.
   mutable std::mutex mutex;
   std::condition_variable wake;      // The engine's thread: new task, or stop.
   std::condition_variable finished;  // Callers.
   FairQueue queue;
-  std::map<std::string, std::shared_ptr<LoadedModel>, std::less<>> models;
+  std::map<std::string, std::shared_ptr<LoadedModel>, std::less<>> models;  // Resident.
+  std::map<std::string, KnownModel, std::less<>> known;
+  NextUses next_uses;
+  uint64_t now = 0;           // Counts uses.
+  uint64_t n_done = 0;        // Steps and requests: whether others work.
+  uint64_t bytes_wanted = 0;  // The engine's thread is to give back pages for so many.
+  bool look_ahead = false;    // The loader has something to look at.
+  std::condition_variable look;
   uint64_t next_adapter_id = 1;
   // Models and adapters to be forgotten by the engine's thread.
   std::vector<std::pair<std::shared_ptr<LoadedModel>, uint64_t>> forgotten;
@@ -280,6 +332,27 @@ struct Engine::State {
   std::optional<Nanoseconds> light_served;
   double neighbour_ms = 0;  // What the others may still add to its steps.
   std::thread thread;
+  std::thread loader;
 };
+
+template <typename Bring>
+auto Engine::State::bring_patiently(Bring&& bring) -> decltype(bring()) {
+  constexpr int kTriesMax = 100;  // Without a step or an answer of anybody else.
+  constexpr auto kBetween = std::chrono::milliseconds(5);
+  uint64_t seen = 0;
+  for (int tries = 0;; ++tries) {
+    auto brought = bring();
+    if (brought || brought.error().number != 4101) return brought;
+    std::unique_lock lock(mutex);
+    if (n_done != seen) tries = 0;
+    seen = n_done;
+    const bool others = !queue.empty() || stats.n_active > 0 ||
+                        std::any_of(models.begin(), models.end(),
+                                    [](const auto& m) { return m.second.use_count() > 1; });
+    if (!others || tries == kTriesMax || stopping) return brought;
+    // A caller lets go of its model some time after it was told: that wakes nobody.
+    finished.wait_for(lock, kBetween);
+  }
+}
 
 }  // namespace consort::engine

@@ -152,7 +152,7 @@ void Engine::State::step(LoadedModel& model) {
       drafts_left -= static_cast<int>(s->draft.size());
     }
     if (!ensure_pages(*s, s->n_past + n + static_cast<int>(s->draft.size()))) {
-      finish(*s, budget_spent(budget));
+      finish(*s, budget_spent(budget, model.pages->page_bytes()));
       continue;
     }
     s->row_tokens.assign(s->tokens.begin() + s->n_past, s->tokens.begin() + s->n_past + n);
@@ -194,7 +194,9 @@ void Engine::State::step(LoadedModel& model) {
   read_outputs(model, outputs);
   const double ms = milliseconds(clock.monotonic() - start);
   const auto n_outputs = static_cast<int>(outputs.size());
+  settle_scratch(model);
   std::lock_guard lock(mutex);
+  ++n_done;
   model.forecast.observe_step(n_rows - n_outputs, n_outputs, ms);
   ++stats.steps;
   stats.rows += static_cast<uint64_t>(n_rows);
@@ -220,7 +222,6 @@ void Engine::State::read_outputs(LoadedModel& model, std::span<const OutputRow> 
     masked.clear();
     int first = -1, n = 0;
     size_t end = i;
-    if (model.sparse.empty()) model.sparse.resize(kLogitsRows * n_vocab);
     for (; end < rows.size(); ++end) {
       const Way w = way(rows[end]);
       if (w == Way::full) {
@@ -228,6 +229,7 @@ void Engine::State::read_outputs(LoadedModel& model, std::span<const OutputRow> 
         if (n++ == 0) first = rows[end].row;
       } else if (w == Way::masked) {
         if (masked.size() == kLogitsRows) break;
+        if (model.sparse.empty()) model.sparse.resize(kLogitsRows * n_vocab);
         masked.push_back(
             {.row = rows[end].row,
              .wanted = rows[end].sequence->next[static_cast<size_t>(rows[end].index)].allowed,
