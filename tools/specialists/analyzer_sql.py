@@ -21,6 +21,9 @@ import sqlite3
 import subprocess
 import sys
 
+import table_question
+
+PROMPT_MAX = 700         # Characters of a prompt that is taught: a long one costs the time of several.
 STEPS_MAX = 2_000_000   # Of SQLite's machine; a longer query counts as one that does not run.
 
 
@@ -28,15 +31,6 @@ def lines(path):
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt") as f:
         for line in f:
             yield json.loads(line)
-
-
-def prompt(question, table):
-    """Columns with their type and two values, so that text conditions can be copied."""
-    columns = []
-    for i, (name, kind) in enumerate(zip(table["header"], table["types"])):
-        values = [str(row[i]) for row in table["rows"][:2] if row[i] is not None]
-        columns.append(f'"{name}" {kind} ({"; ".join(v[:24] for v in values)})')
-    return f"Table t: {', '.join(columns)}\nQuestion: {question}\nSQL:"
 
 
 def same_rows(found, wanted):
@@ -106,11 +100,25 @@ def rows(args):
     held_out = [item for split in ("dev", "test") for item in lines(folder() / f"{split}.jsonl")]
     kept, left_out = without_held_out(lines(folder() / "train.jsonl.gz"), held_out, tables)
     random.Random(args.seed).shuffle(kept)
+    written, unfit, prompts = 0, {"other_rows": 0, "beyond_contract": 0, "long": 0, "same_prompt": 0}, set()
     with open(args.out, "w") as out:
-        for item in kept[:args.n]:
-            row = {"prompt": prompt(item["question"], tables[item["table_id"]]), "completion": item["sql"]}
-            out.write(json.dumps(row) + "\n")
-    print(json.dumps({"rows": min(args.n, len(kept)), "of": len(kept), "left_out": left_out}))
+        for item in kept:
+            if written == args.n:
+                break
+            question, table = item["question"], tables[item["table_id"]]
+            answer, prompt = table_question.answer_of(item["sql"], table), table_question.prompt(question, table)
+            found = execute(table, table_question.to_sql(answer))
+            reason = ("other_rows" if found is None or not same_rows(found, item["answer"])
+                      else "beyond_contract" if not table_question.allowed(answer, question, table)
+                      else "long" if len(prompt) > PROMPT_MAX else "same_prompt" if prompt in prompts else None)
+            if reason:
+                unfit[reason] += 1
+                continue
+            prompts.add(prompt)
+            written += 1
+            out.write(json.dumps({"system": table_question.SYSTEM, "prompt": prompt,
+                                  "completion": table_question.write(answer)}) + "\n")
+    print(json.dumps({"rows": written, "of": len(kept), "left_out": left_out, "unfit": unfit}))
 
 
 def few_shot(n, tables):
