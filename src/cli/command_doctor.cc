@@ -12,7 +12,9 @@
 #include "base/child_process.h"
 #include "base/file.h"
 #include "cli/commands.h"
+#include "cli/memory_size.h"
 #include "cli/models.h"
+#include "cli/session.h"
 #include "model/gguf.h"
 #include "store/home.h"
 #include "store/journal.h"
@@ -171,7 +173,18 @@ void models(const Context& context, std::vector<Check>& checks) {
   }
 }
 
-Result<int> doctor(Context& context) {
+// What the agent's models and adapters hold once they are loaded.
+Result<engine::MemoryMap> map_of(Context& context, const std::string& agent) {
+  CONSORT_ASSIGN(auto session, Session::open(context, agent));
+  CONSORT_ASSIGN(const run::Host* host, session->host(false));
+  return host->engine().memory();
+}
+
+Result<int> doctor(Context& context, const std::string& agent) {
+  std::optional<engine::MemoryMap> map;
+  if (!agent.empty()) {
+    CONSORT_ASSIGN(map, map_of(context, agent));
+  }
   std::vector<Check> checks;
   checks.push_back(pdf_reader());
   checks.push_back(sandbox());
@@ -191,9 +204,12 @@ Result<int> doctor(Context& context) {
     if (!c.fix.empty()) rows.push_back({"", "", "fix: " + c.fix});
   }
   if (context.json) {
-    print_document(context, Value::object({{"ok", !failed}, {"checks", std::move(list)}}));
+    Value document = Value::object({{"ok", !failed}, {"checks", std::move(list)}});
+    if (map) document.get_object()->set("memory", memory_value(*map));
+    print_document(context, document);
   } else {
     print(table(rows));
+    if (map) print("\n" + memory_text(*map));
   }
   return failed ? 4 : kExitOk;
 }
@@ -202,7 +218,12 @@ Result<int> doctor(Context& context) {
 
 void add_doctor(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("doctor", "what is missing on this machine");
-  command->callback([&context] { context.action = [&context] { return doctor(context); }; });
+  auto agent = std::make_shared<std::string>();
+  command->add_option("AGENT", *agent, "also what this agent's models and adapters hold in memory");
+  add_memory_option(command, context);
+  command->callback([&context, agent] {
+    context.action = [&context, agent] { return doctor(context, *agent); };
+  });
 }
 
 }  // namespace consort::cli

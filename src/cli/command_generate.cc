@@ -8,6 +8,8 @@
 
 #include "cli/commands.h"
 #include "cli/contract_file.h"
+#include "cli/generate_batch.h"
+#include "cli/memory_size.h"
 #include "cli/models.h"
 #include "engine/bench_workloads.h"
 #include "engine/engine.h"
@@ -23,7 +25,7 @@ namespace fs = std::filesystem;
 using contract::Value;
 
 struct Options {
-  std::string model, schema, prompt, prompt_file, system, text;
+  std::string model, schema, prompt, prompt_file, requests, system, text;
   std::vector<std::string> stop, adapters;
   int max_tokens = 256, top_k = 40, n_threads = 0, repetitions = 5, window = 0,
       n_adapters = 8, n_sequences = 16, n_schemas = 50;
@@ -39,7 +41,7 @@ struct Loaded {
 
 Result<Loaded> load(Context& context, const std::string& model) {
   Loaded out;
-  CONSORT_ASSIGN(out.engine, engine::Engine::create({}, context.clock));
+  CONSORT_ASSIGN(out.engine, engine::Engine::create(engine_options(context), context.clock));
   context.progress().update("loading " + model, -1);
   CONSORT_ASSIGN(out.info, run::load_by_ref(*out.engine, model_ref(context.home(), model), {},
                                             context.home()));
@@ -89,8 +91,11 @@ Result<int> generate(Context& context, const Options& o) {
   if (!o.schema.empty()) {
     CONSORT_ASSIGN(request.schema, load_schema(o.schema));
   }
-  CONSORT_ASSIGN(const std::string prompt, prompt_of(o));
-  if (prompt.empty())
+  std::string prompt;
+  if (o.requests.empty()) {
+    CONSORT_ASSIGN(prompt, prompt_of(o));
+  }
+  if (prompt.empty() && o.requests.empty())
     return fail(usage("there is no prompt")
                     .to_fix("give --prompt TEXT, --prompt-file FILE, or text on stdin"));
   CONSORT_ASSIGN(Loaded loaded, load(context, o.model));
@@ -120,6 +125,11 @@ Result<int> generate(Context& context, const Options& o) {
     requests.back().adapter = adapter.name;
   }
   if (requests.empty()) requests.push_back(request);
+  if (!o.requests.empty()) {
+    requests[0].on_text = nullptr;
+    requests[0].digest_logits = false;
+    return generate_batch(*loaded.engine, requests[0], o.requests);
+  }
   std::vector<Result<engine::Generation>> answers(requests.size(), fail(Error()));
   {
     std::vector<std::jthread> threads;
@@ -288,6 +298,7 @@ Result<int> bench(Context& context, const Options& o) {
   CONSORT_ASSIGN(options.decoder, path_of(context, o.model));
   CONSORT_ASSIGN(options.encoder, path_of(context, "minilm-l6:f32"));
   options.n_threads = o.n_threads;
+  if (context.memory_bytes) options.memory_bytes_max = *context.memory_bytes;
   options.repetitions = o.repetitions;
   options.adapters = o.n_adapters;
   options.sequences = o.n_sequences;
@@ -336,6 +347,7 @@ void add_generate(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("generate", "let a model write; with --schema, JSON");
   command->add_option("MODEL", o->model, "a model of 'consort ls models', or a GGUF file")
       ->required();
+  add_memory_option(command, context);
   command->add_option("--adapter", o->adapters,
                       "LoRA: GGUF file or PEFT folder; several: one answer each, written together")
       ->allow_extra_args(false);
@@ -343,6 +355,11 @@ void add_generate(CLI::App& app, Context& context) {
   command->add_option("--prompt", o->prompt, "the user's message; - or none: stdin");
   command->add_option("--prompt-file", o->prompt_file, "the user's message, in a file")
       ->excludes("--prompt");
+  command->add_option("--batch", o->requests,
+                      "JSON Lines of {prompt, system?, schema?, temperature?, seed?}; - for stdin: one line of "
+                      "answer each, written together")
+      ->excludes("--prompt")
+      ->excludes("--prompt-file");
   command->add_flag("--raw", o->raw, "the prompt as it is, without the model's chat template");
   command->add_flag("--no-speculation", o->no_speculation, "do not guess tokens ahead");
   command->add_option("--system", o->system, "the system's message");
@@ -367,6 +384,7 @@ void add_perplexity(CLI::App& app, Context& context) {
   command->add_option("FILE", o->text, "text; - for stdin")->required();
   command->add_option("--adapter", o->adapters, "LoRA: GGUF file or PEFT folder")
       ->expected(1);
+  add_memory_option(command, context);
   command->add_option("--window", o->window, "tokens read together; 0: the model's context")
       ->check(CLI::Range(0, 1 << 20));
   command->callback(
@@ -378,6 +396,7 @@ void add_embed(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("embed", "texts as unit vectors");
   command->add_option("MODEL", o->model, "an encoder, such as minilm-l6:f32")->required();
   command->add_option("TEXT", o->text, "text, or - for stdin; with --batch a file of JSON Lines");
+  add_memory_option(command, context);
   command->add_flag("--batch", o->batch, "JSON Lines in, one vector out per line, in order");
   command->callback(
       [&context, o] { context.action = [&context, o] { return embed(context, *o); }; });
@@ -390,6 +409,7 @@ void add_bench(CLI::App& app, Context& context) {
   group->require_subcommand(1);
   CLI::App* command = group->add_subcommand("engine", "prefill, decode, and embedding speed");
   command->add_option("--model", o->model, "decoder");
+  add_memory_option(command, context);
   command->add_option("--threads", o->n_threads, "0: all cores")->check(CLI::Range(0, 1024));
   command->add_option("--adapters", o->n_adapters, "random adapters that requests are spread over")
       ->check(CLI::Range(0, 64));

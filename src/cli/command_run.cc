@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/memory_size.h"
 #include "cli/session.h"
 #include "contract/schema.h"
 
@@ -100,7 +101,8 @@ Result<int> resume(Context& context, const Options& o) {
   return report_run(context, result, !o.out.empty());
 }
 
-void add_common(CLI::App* command, const std::shared_ptr<Options>& o) {
+void add_common(CLI::App* command, Context& context, const std::shared_ptr<Options>& o) {
+  add_memory_option(command, context);
   command->add_option("--out", o->out,
                       "write the agent's output files and run.json into this folder");
   command->add_option("--threads", o->n_threads, "component calls at a time")
@@ -121,7 +123,7 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("--seed", o->seed, "draws other samples");
   command->add_option("--tokens", o->tokens, "token budget, in place of the agent file's");
   command->add_option("--deadline-ms", o->deadline_ms, "deadline, in place of the agent file's");
-  add_common(command, o);
+  add_common(command, context, o);
   command->callback([&context, o] { context.action = [&context, o] { return run(context, *o); }; });
 }
 
@@ -131,7 +133,7 @@ void add_resume(CLI::App& app, Context& context) {
       app.add_subcommand("resume", "go on with a run that was interrupted or killed");
   command->add_option("RUN", o->run, "run id, the beginning of one, or 'last'")->required();
   command->add_option("--agent", o->agent, "the agent file, if it was moved");
-  add_common(command, o);
+  add_common(command, context, o);
   command->callback(
       [&context, o] { context.action = [&context, o] { return resume(context, *o); }; });
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -34,7 +35,8 @@ inline constexpr int kExitInterrupted = 130;
 struct Context {
   std::string home_option;  // --home; empty: $CONSORT_HOME, then ./.consort.
   bool json = false;
-  bool quiet = false;  // No progress.
+  bool quiet = false;                    // No progress.
+  std::optional<uint64_t> memory_bytes;  // --memory
   SystemClock clock;
   std::stop_source stop;  // Ctrl-C.
   std::unique_ptr<Progress> bar;

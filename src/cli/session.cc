@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/graph_text.h"
+#include "cli/memory_size.h"
 
 namespace consort::cli {
 
@@ -37,6 +38,7 @@ Result<run::Host*> Session::host(bool ingest) {
   if (host_) return host_.get();
   run::HostOptions options;
   std::error_code ignored;
+  options.engine = engine_options(context_);
   options.home = fs::absolute(context_.home(), ignored);
   options.ingest = ingest;
   options.stop = context_.stop.get_token();

@@ -20,6 +20,7 @@ struct BenchOptions {
   int decode_tokens = 32;                        // Of each repetition and sequence.
   std::string only;                              // One workload by name; empty = everything.
   // Of the workloads.
+  uint64_t memory_bytes_max = 4ull << 30;
   int adapters = 8;                                              // 0 to 64
   int sequences = 16;                                            // 1 to 256
   std::vector<std::shared_ptr<const contract::Schema>> schemas;  // To answer under; may be none.

@@ -383,7 +383,7 @@ Result<Value> bench_workloads(const BenchOptions& options) {
   }
   Bench b{.options = options, .clock = {}, .engine = nullptr, .info = {}};
   CONSORT_ASSIGN(b.engine, Engine::create({.n_threads = options.n_threads,
-                                           .memory_bytes_max = 4ull << 30,
+                                           .memory_bytes_max = options.memory_bytes_max,
                                            .batch_max = std::max(32, options.sequences)},
                                           b.clock));
   CONSORT_ASSIGN(b.info, b.engine->load_model("bench", options.decoder));

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "model/lock.h"
 #include "run/adapters.h"
+#include "run/coming_uses.h"
 #include "tool/builtin.h"
 
 namespace consort::run {
@@ -22,6 +23,7 @@ struct Unit {
   tool::Registry tools;
   agent::ComponentHost host;
   std::map<std::string, std::unique_ptr<agent::Component>> components;
+  std::string adapter;  // Of the component made last, as the engine names it.
 };
 
 constexpr uint64_t kListBytesMax = 1 << 20;
@@ -36,6 +38,7 @@ struct Host::State {
   std::map<std::string, std::unique_ptr<memory::Memory>> memories;  // Of the root agent.
   std::map<std::string, memory::IngestReport> reports;
   std::map<const agent::Graph*, std::unique_ptr<Unit>> units;
+  ComingUses coming;
 
   void say(const std::string& what, double fraction) const {
     if (options.progress) options.progress(what, fraction);
@@ -45,6 +48,8 @@ struct Host::State {
   Result<void> build_unit(const agent::Graph& g, const std::string& path,
                           const std::map<std::string, memory::Memory*>& callers);
   Result<void> add_tools(Unit& unit) const;
+  // What a call of the node asks the engine for, `adapter` as the engine names it.
+  void note_use(const agent::Graph& g, const agent::Node& node, const std::string& adapter);
   // Loads what `text` means for `model`; the engine's name of it.
   Result<std::string> load_adapter(const agent::Graph& g, const std::string& text, const std::string& model);
 };
@@ -59,6 +64,17 @@ Result<std::string> Host::State::load_adapter(const agent::Graph& g, const std::
   say("loading adapter " + file.name, -1);
   CONSORT_ASSIGN(engine::AdapterInfo info, engine->load_adapter(file.name, model, file.path));
   return info.name;
+}
+
+void Host::State::note_use(const agent::Graph& g, const agent::Node& node, const std::string& adapter) {
+  const agent::Definition& d = g.definition();
+  std::string model = node.spec.model;
+  if (node.spec.kind == agent::ComponentKind::retrieve) {
+    const auto& memories = graph->definition().memories;  // A nested agent borrows its caller's.
+    if (!memories.empty()) model = memories.begin()->second.embed;
+  }
+  auto spec = d.models.find(model);
+  if (spec != d.models.end()) coming.set(g, node.spec.name, {spec->second.ref, adapter});
 }
 
 Result<void> Host::State::load_models(const agent::Graph& g) {
@@ -169,8 +185,10 @@ Result<void> Host::State::build_unit(const agent::Graph& g, const std::string& p
   unit->host.engine = engine.get();
   unit->host.tools = &unit->tools;
   unit->host.clock = clock;
-  unit->host.resolve_adapter = [this, &g](const std::string& text, const std::string& model) {
-    return load_adapter(g, text, model);
+  unit->host.resolve_adapter = [this, &g, made = unit.get()](
+                                   const std::string& text, const std::string& model) -> Result<std::string> {
+    CONSORT_ASSIGN(made->adapter, load_adapter(g, text, model));
+    return made->adapter;
   };
   std::map<std::string, memory::Memory*> mine = unit->memories;
   Unit* built = unit.get();
@@ -180,9 +198,11 @@ Result<void> Host::State::build_unit(const agent::Graph& g, const std::string& p
       CONSORT_TRY(build_unit(*node.nested, path + name + "/", mine));
       continue;
     }
+    built->adapter.clear();
     auto component = agent::make_component(node, g, built->host);
     if (!component) return fail(std::move(component).error().with_context("component '" + path + name + "'"));
     built->components[name] = std::move(*component);
+    note_use(g, node, built->adapter);
   }
   return {};
 }
@@ -207,6 +227,8 @@ agent::Component* Host::find(const agent::Graph& graph, const std::string& node)
   auto unit = state_->units.find(&graph);
   if (unit == state_->units.end()) return nullptr;
   auto found = unit->second->components.find(node);
+  // A step is about to begin: what the graph asks for from here on decides what stays in memory.
+  state_->engine->expect("run", state_->coming.from(*state_->graph, graph, node));
   return found == unit->second->components.end() ? nullptr : found->second.get();
 }
 
