@@ -47,12 +47,19 @@ class SameBits : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(std::filesystem::exists(model::kSmol)) << model::kFetch;
-    auto file = model::GgufFile::open(model::kSmol);
+    load(model::kSmol, model::kGolden / "lora/adapter.gguf");
+  }
+
+  void load(const std::filesystem::path& model, const std::filesystem::path& adapter_path) {
+    auto file = model::GgufFile::open(model);
     ASSERT_TRUE(file) << file.error().to_string();
     auto decoder = model::Decoder::load(**file);
     ASSERT_TRUE(decoder) << decoder.error().to_string();
     decoder_ = std::move(*decoder);
-    auto adapter_file = model::load_adapter_file(model::kGolden / "lora/adapter.gguf");
+    auto adapter_file = model::load_adapter_file(
+        adapter_path, model::PeftBase{.architecture = decoder_->config().architecture,
+                                      .n_head = decoder_->config().n_head,
+                                      .n_head_kv = decoder_->config().n_head_kv});
     ASSERT_TRUE(adapter_file) << adapter_file.error().to_string();
     for (const float scale : {1.0f, -0.5f}) {
       for (auto& [name, pair] : adapter_file->pairs) pair.scale *= scale;
