@@ -19,7 +19,7 @@ namespace {
 using contract::Value;
 
 struct Options {
-  std::string component, model, data, schema, out, licence, precision = "bf16";
+  std::string component, model, data, schema, out, licence, precision = "bf16", weights = "f32";
   train::TrainOptions train;
   double alpha = 0;
   int tokens_max = 1024;
@@ -97,6 +97,12 @@ class TrainReport {
   int count_ = 0;
 };
 
+model::AdapterWeights weights_of(const std::string& name) {
+  return name == "q8_0"  ? model::AdapterWeights::q8_0
+         : name == "f16" ? model::AdapterWeights::f16
+                         : model::AdapterWeights::f32;
+}
+
 Value losses_value(const std::vector<double>& losses) {
   contract::Array out;
   for (const double loss : losses) out.push_back(Value(loss));
@@ -144,7 +150,7 @@ Result<int> train_command(Context& context, const Options& options) {
   if (subject.contract)
     adapter.metadata["consort.contract.sha256"] =
         subject.contract->digest().hex();
-  CONSORT_TRY(train::write_adapter_files(folder, adapter, decoder->config()));
+  CONSORT_TRY(train::write_adapter_files(folder, adapter, decoder->config(), weights_of(o.weights)));
   const double speed = done.seconds > 0 ? static_cast<double>(done.n_tokens) / done.seconds : 0;
   const Value answer = Value::object(
       {{"model", subject.model},
@@ -197,6 +203,8 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--seed", o->train.seed, "order of the rows and first weights");
   command->add_option("--threads", o->train.n_threads, "0: all cores; changes no bit");
   command->add_option("--checkpoint-every", o->train.checkpoint_every, "steps; 0: none");
+  command->add_option("--adapter-type", o->weights, "of the weights in adapter.gguf")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
   command->add_option("--precision", o->precision, "of products")
       ->check(CLI::IsMember({"bf16", "f32"}));
   command->callback(

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "model/gguf.h"
 #include "model/gguf_writer.h"
@@ -90,6 +92,49 @@ Result<LoraPair> read_pair(const GgufFile& file, const GgufTensor& a, const Gguf
   if (!all_finite(pair.a) || !all_finite(pair.b))
     return fail(bad(file, "a LoRA tensor holds a number that is not finite", a.name));
   return pair;
+}
+
+void put_half(std::vector<uint8_t>& out, uint16_t bits) {
+  out.push_back(static_cast<uint8_t>(bits & 0xff));
+  out.push_back(static_cast<uint8_t>(bits >> 8));
+}
+
+Result<void> add_weights(GgufWriter& writer, const std::string& name,
+                         std::span<const uint64_t> dims, std::span<const float> values,
+                         AdapterWeights weights) {
+  constexpr size_t kBlock = 32;
+  constexpr float kHalfMax = 65504.0f;
+  if (weights == AdapterWeights::f32) {
+    writer.add_tensor_f32(name, dims, values);
+    return {};
+  }
+  for (const float value : values) {
+    if (std::abs(value) <= kHalfMax) continue;
+    return fail(make_error(ErrorCode::invalid_argument, 3505, "a weight is too large for f16")
+                    .at(name)
+                    .got(fmt::format("{}", value))
+                    .to_fix("keep the adapter's weights as f32"));
+  }
+  std::vector<uint8_t> data;
+  const bool blocks = weights == AdapterWeights::q8_0 && dims[0] % kBlock == 0;
+  if (!blocks) {
+    for (const float value : values) put_half(data, f32_to_f16(value));
+    writer.add_tensor(name, TensorType::f16, dims, data);
+    return {};
+  }
+  for (size_t at = 0; at < values.size(); at += kBlock) {
+    const auto block = values.subspan(at, kBlock);
+    float largest = 0;
+    for (const float value : block) largest = std::max(largest, std::abs(value));
+    const float scale = largest / 127.0f;
+    put_half(data, f32_to_f16(scale));
+    for (const float value : block) {
+      const float steps = scale > 0 ? std::round(value / scale) : 0.0f;
+      data.push_back(static_cast<uint8_t>(static_cast<int8_t>(steps)));
+    }
+  }
+  writer.add_tensor(name, TensorType::q8_0, dims, data);
+  return {};
 }
 
 Result<void> check_kind(const GgufFile& file) {
@@ -184,7 +229,7 @@ Result<AdapterFile> load_adapter_file(const std::filesystem::path& path,
   return read_adapter(*file);
 }
 
-Result<std::string> write_adapter(const AdapterFile& adapter) {
+Result<std::string> write_adapter(const AdapterFile& adapter, AdapterWeights weights) {
   GgufWriter writer;
   writer.set_string("general.type", "adapter");
   writer.set_string("general.architecture", adapter.architecture);
@@ -205,8 +250,8 @@ Result<std::string> write_adapter(const AdapterFile& adapter) {
       for (float& value : b) value *= pair.scale / said;
     const uint64_t dims_a[] = {static_cast<uint64_t>(pair.n_in), static_cast<uint64_t>(pair.rank)};
     const uint64_t dims_b[] = {static_cast<uint64_t>(pair.rank), static_cast<uint64_t>(pair.n_out)};
-    writer.add_tensor_f32(name + ".lora_a", dims_a, pair.a);
-    writer.add_tensor_f32(name + ".lora_b", dims_b, b);
+    CONSORT_TRY(add_weights(writer, name + ".lora_a", dims_a, pair.a, weights));
+    CONSORT_TRY(add_weights(writer, name + ".lora_b", dims_b, b, weights));
   }
   return writer.finish();
 }

@@ -61,7 +61,12 @@ Result<AdapterFile> read_adapter(const GgufFile& file);
 // A GGUF file, or a PEFT folder (which needs `base`, else invalid_argument 3504).
 Result<AdapterFile> load_adapter_file(const std::filesystem::path& path,
                                       const std::optional<PeftBase>& base = {});
-// GGUF bytes which read_adapter reads back equal; f32 weights. For adapters that were trained here.
-Result<std::string> write_adapter(const AdapterFile& adapter);
+// How an adapter's weights are kept: f16 takes half the room of f32, q8_0 about a quarter. A matrix
+// whose rows are no multiple of 32 (B, where the rank is none) stays f16 in a q8_0 file.
+enum class AdapterWeights { f32, f16, q8_0 };
+// GGUF bytes which read_adapter reads back: equal with f32, else rounded to the nearest. For
+// adapters that were trained here. Error invalid_argument 3505: a weight is too large for f16.
+Result<std::string> write_adapter(const AdapterFile& adapter,
+                                  AdapterWeights weights = AdapterWeights::f32);
 
 }  // namespace consort::model

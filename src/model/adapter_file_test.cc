@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "model/gguf.h"
@@ -44,6 +45,30 @@ TEST(AdapterFile, WritesWhatItReads) {
   EXPECT_EQ(again->metadata, adapter->metadata);
   EXPECT_EQ(again->base_sha256, adapter->base_sha256);
   EXPECT_EQ(again->invocation_tokens, adapter->invocation_tokens);
+}
+
+TEST(AdapterFile, RoundsWeightsToTheNearestOfTheirKind) {
+  AdapterFile adapter;
+  adapter.architecture = "llama";
+  adapter.alpha = adapter.rank = 1;
+  LoraPair pair{.rank = 1, .n_in = 32, .n_out = 3, .scale = 1, .a = {}, .b = {1.0f, -2.5f, 1e-8f}};
+  for (int i = 0; i < 32; ++i) pair.a.push_back(static_cast<float>(i - 16) / 3.0f);
+  adapter.pairs["blk.0.attn_q.weight"] = pair;
+  const auto f16 = read(write_adapter(adapter, AdapterWeights::f16).value());
+  const auto q8 = read(write_adapter(adapter, AdapterWeights::q8_0).value());
+  ASSERT_TRUE(f16);
+  ASSERT_TRUE(q8);
+  const LoraPair& half = f16->pairs.at("blk.0.attn_q.weight");
+  const LoraPair& byte = q8->pairs.at("blk.0.attn_q.weight");
+  for (size_t i = 0; i < pair.a.size(); ++i) {  // 11 bits of fraction; half a step of 16 / 3 / 127.
+    EXPECT_NEAR(half.a[i], pair.a[i], std::abs(pair.a[i]) * 0x1p-11f);
+    EXPECT_NEAR(byte.a[i], pair.a[i], 16.0f / 3.0f / 127.0f * 0.51f);
+  }
+  // 1e-8 is nearer to 0 than to the least half, 2^-24. Rows of one weight stay f16 in both.
+  EXPECT_EQ(half.b, (std::vector<float>{1.0f, -2.5f, 0.0f}));
+  EXPECT_EQ(byte.b, half.b);
+  adapter.pairs["blk.0.attn_q.weight"].b[0] = 1e5f;
+  EXPECT_EQ(write_adapter(adapter, AdapterWeights::f16).error().number, 3505);
 }
 
 // The GGUF was converted from the PEFT folder with the row order of llama.cpp's converter, by

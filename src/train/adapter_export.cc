@@ -50,7 +50,8 @@ struct Tensors {
 
 Result<void> write_adapter_files(const std::filesystem::path& folder,
                                  const model::AdapterFile& adapter,
-                                 const model::DecoderConfig& base) {
+                                 const model::DecoderConfig& base,
+                                 model::AdapterWeights weights) {
   std::error_code error;
   std::filesystem::create_directories(folder / "peft", error);
   if (error) {
@@ -58,7 +59,7 @@ Result<void> write_adapter_files(const std::filesystem::path& folder,
                     .at(folder.string())
                     .got(error.message()));
   }
-  CONSORT_ASSIGN(const std::string gguf, model::write_adapter(adapter));
+  CONSORT_ASSIGN(const std::string gguf, model::write_adapter(adapter, weights));
   CONSORT_TRY(write_file_atomic(folder / "adapter.gguf", gguf));
 
   Tensors tensors;

@@ -10,9 +10,10 @@
 namespace consort::train {
 
 // FOLDER/adapter.gguf and FOLDER/peft/{adapter_config.json, adapter_model.safetensors}, each
-// replaced atomically. Errors: those of write_file_atomic; 9022 when the folder cannot be made.
+// replaced atomically; the GGUF file's weights are kept as said, the folder's are f32. Errors: those of write_file_atomic; 9022 when the folder cannot be made.
 Result<void> write_adapter_files(const std::filesystem::path& folder,
                                  const model::AdapterFile& adapter,
-                                 const model::DecoderConfig& base);
+                                 const model::DecoderConfig& base,
+                                 model::AdapterWeights weights = model::AdapterWeights::f32);
 
 }  // namespace consort::train
