@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc)
 export CONSORT_DATA
 BUILD = build/release
 
-.PHONY: help setup models suites configure build test test-unit test-asan test-tsan test-long test-data fuzz demo demo-analysis clean
+.PHONY: help setup models suites configure build test test-unit test-asan test-tsan test-long test-data fuzz demo demo-analysis specialists clean
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -63,6 +63,9 @@ demo: models build
 
 demo-analysis: models build
 	@tools/demo.sh data-analysis
+
+specialists: models build ## Teach and judge the specialists (needs CONSORT_DATA; about 25 minutes on two cores)
+	sh tools/specialists/analyzer_sql.sh out/specialists/analyzer-sql
 
 clean:
 	rm -rf build out

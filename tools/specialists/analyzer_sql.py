@@ -1,13 +1,14 @@
 """The analyzer's specialist: question + table -> SQL (data set analyzer/wikisql), its rows and its evaluation by execution.
 
     CONSORT_DATA=... python tools/specialists/analyzer_sql.py rows --out rows.jsonl [--n 2000] [--seed 1]
-    CONSORT_DATA=... python tools/specialists/analyzer_sql.py eval --split dev --n 500 [--adapter FILE] [--shots 3]
+    CONSORT_DATA=... python tools/specialists/analyzer_sql.py eval --split dev --n 500 [--adapter FILE] [--shots 3] [--tries 6]
 
 `rows` takes the train split alone, in an order fixed by the seed, and leaves out whatever the dev and test splits hold: the
 same question (case, punctuation and figures set aside), a table of the same id, or a table with the same title and header. It
-prints how many each rule left out. `eval` asks the program that serves, runs the SQL in SQLite read-only, and compares the rows.
-It prints the share that is right with its 95 % Wilson interval. `executable` counts what SQLite runs, which takes an
-unknown name in double quotes for a text: a wrong column runs too.
+prints how many each rule left out. `eval` asks the program that serves, each question under the contract of its table
+(table_question.py), runs the SQL in SQLite read-only, and compares the rows. It prints the share that is right with its 95 %
+Wilson interval, and slices. `executable` counts answers that name the table's columns and run. With --tries an answer that
+finds nothing is drawn anew, and the one drawn most often that finds something counts.
 """
 import argparse
 import gzip
@@ -125,7 +126,40 @@ def few_shot(n, tables):
     """`n` worked questions of the train split, for a base that was taught nothing."""
     items = list(lines(folder() / "train.jsonl.gz"))
     random.Random(3).shuffle(items)
-    return "".join(f"{prompt(i['question'], tables[i['table_id']])} {i['sql']}\n\n" for i in items[:n])
+    worked = []
+    for item in items[:n]:
+        table = tables[item["table_id"]]
+        answer = table_question.write(table_question.answer_of(item["sql"], table))
+        worked.append(f"{table_question.prompt(item['question'], table)}\n{answer}\n\n")
+    return "".join(worked)
+
+
+def ask(args, requests):
+    """The texts that the program writes, one a request; None where it refused one."""
+    command = [args.consort, "-q", "generate", args.model, "--batch", "-", "--max-tokens", "160",
+               *(["--adapter", args.adapter] if args.adapter else [])]
+    done = subprocess.run(command, input="".join(json.dumps(r) + "\n" for r in requests), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return [json.loads(line).get("text") for line in done.stdout.splitlines()]
+
+
+def result_of(text, table):
+    """The rows of an answer's SQL; None where it is no answer, names what the table lacks, or does not run."""
+    try:
+        answer = json.loads(text)
+        names = [answer[1], *(c[0] for c in answer[2:])]
+        if answer[0] not in table_question.AGGREGATES or not set(names) <= set(table["header"]):
+            return None
+        if any(len(c) != 3 or c[1] not in ("=", "<", ">") for c in answer[2:]):
+            return None
+        return execute(table, table_question.to_sql(answer))
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError):
+        return None
+
+
+def empty(found):
+    return not found or all(v is None for row in found for v in row) or found == [(0,)]
 
 
 def evaluate(args):
@@ -134,20 +168,39 @@ def evaluate(args):
     items = items[:args.n]
     tables = {t["table_id"]: t for t in lines(folder() / "tables.jsonl.gz")}
     shots = few_shot(args.shots, tables)
-    right = ran = 0
+    requests = []
     for item in items:
         table = tables[item["table_id"]]
-        command = [args.consort, "-q", "generate", args.model, "--prompt", shots + prompt(item["question"], table),
-                   "--max-tokens", "96", *(["--adapter", args.adapter] if args.adapter else [])]
-        sql = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        found = execute(table, sql)
-        good = found is not None and same_rows(found, item["answer"])
-        ran += found is not None
-        right += good
+        request = {"system": table_question.SYSTEM, "prompt": shots + table_question.prompt(item["question"], table)}
+        if not args.no_mask:
+            request["schema"] = table_question.contract(item["question"], table)
+        requests.append(request)
+    texts = ask(args, requests)
+    found = [result_of(text, tables[item["table_id"]]) for text, item in zip(texts, items)]
+    first = sum(f is not None and same_rows(f, i["answer"]) for f, i in zip(found, items))
+    retried = [i for i, f in enumerate(found) if empty(f)] if args.tries else []
+    more = ask(args, [{**requests[i], "temperature": 0.8, "seed": seed} for i in retried for seed in range(1, args.tries + 1)]) \
+        if retried else []
+    for place, i in enumerate(retried):
+        table = tables[items[i]["table_id"]]
+        written = [t for t in more[place * args.tries:(place + 1) * args.tries] if t and not empty(result_of(t, table))]
+        if written:
+            texts[i] = max(dict.fromkeys(written), key=written.count)
+            found[i] = result_of(texts[i], table)
+    slices = {}
+    for text, rows_found, item in zip(texts, found, items):
+        good = rows_found is not None and same_rows(rows_found, item["answer"])
+        for name in (f"aggregate {item['agg'] or 'none'}", f"conditions {min(item['conditions'], 3)}"):
+            of = slices.setdefault(name, [0, 0])
+            of[0] += good
+            of[1] += 1
         if args.show and not good:
-            print(json.dumps({"id": item["id"], "wrote": sql, "wanted": item["sql"]}), file=sys.stderr)
-    print(json.dumps({"split": args.split, "n": len(items), "executable": ran, "right": right,
-                      "accuracy": round(right / len(items), 4), "interval_95": wilson(right, len(items))}))
+            print(json.dumps({"id": item["id"], "question": item["question"], "wrote": text, "wanted": item["sql"]}), file=sys.stderr)
+    right = sum(f is not None and same_rows(f, i["answer"]) for f, i in zip(found, items))
+    print(json.dumps({"split": args.split, "n": len(items), "mask": not args.no_mask, "tries": args.tries,
+                      "executable": sum(f is not None for f in found), "right_at_first": first, "retried": len(retried), "right": right,
+                      "accuracy": round(right / len(items), 4), "interval_95": wilson(right, len(items)),
+                      "slices": {k: {"right": r, "n": n, "interval_95": wilson(r, n)} for k, (r, n) in sorted(slices.items())}}))
 
 
 def main():
@@ -161,6 +214,8 @@ def main():
     judge.add_argument("--split", choices=["dev", "test"], default="dev")
     judge.add_argument("--n", type=int, default=500)
     judge.add_argument("--shots", type=int, default=0)
+    judge.add_argument("--no-mask", action="store_true", help="without the table's contract")
+    judge.add_argument("--tries", type=int, default=0, help="answers drawn anew where the first finds nothing")
     judge.add_argument("--show", action="store_true", help="print what went wrong, one line each")
     judge.add_argument("--consort", default="build/release/consort")
     judge.add_argument("--model", default="smollm2-135m:q4_1")
