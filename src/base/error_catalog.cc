@@ -155,6 +155,8 @@ constexpr ErrorPage kPages[] = {
      "Use a smaller rank."},
     {3504, "A file is not an adapter, or not one of this kind.",
      "Give a LoRA GGUF file or a PEFT folder."},
+    {3505, "A weight of an adapter is too large for the 16-bit form that was asked for.",
+     "Write the adapter with `--adapter-type f32`."},
     {3601, "A model's architecture, rotary scaling or kind of tensor is not implemented.",
      "LIMITATIONS.md lists what runs."},
     {3602, "The sizes and shapes in a model's file do not describe a model.",
