@@ -45,6 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         if self.path.startswith("/u/r/") and not self.path.startswith("/u/r/resolve/main/dir/"):
+            if fault == "cut":
+                server.faults.insert(0, fault)   # Before the answer: the client asks again at once.
             self.send_response(302)   # As the real one does: the file lies elsewhere, its digest is named here.
             self.send_header("Location", "/blob" + self.path)
             if server.linked:
@@ -52,8 +54,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header("X-Linked-Size", str(len(FILE)))
             self.send_header("Content-Length", "0")
             self.end_headers()
-            if fault == "cut":
-                server.faults.insert(0, fault)
             return
         body, begin = server.body, 0
         if self.headers.get("Range"):
