@@ -5,6 +5,7 @@
 #include "cli/component_name.h"
 #include "cli/session.h"
 #include "contract/schema.h"
+#include "run/component_call.h"
 
 namespace consort::cli {
 namespace {
@@ -17,48 +18,6 @@ struct Options {
   uint64_t seed = 0;
 };
 
-// One component with what calling it needs.
-struct Callee {
-  Context& context;
-  Session& session;
-  run::Host& host;
-  const agent::Graph* owner;
-  const agent::Node* node;
-  std::string path;
-  uint64_t seed;
-};
-
-Result<agent::Outcome> call_nested(const Callee& callee, const Value& input) {
-  run::Executor executor(nullptr, callee.context.clock);
-  run::RunOptions options;
-  options.seed = callee.seed;
-  options.watch.stop = callee.context.stop.get_token();
-  CONSORT_ASSIGN(run::RunResult result,
-                 executor.start(*callee.node->nested, callee.host, input, options));
-  if (result.error) return fail(*std::move(result.error));
-  return agent::Outcome{std::move(result.output), result.usage, {}};
-}
-
-Result<agent::Outcome> call_once(const Callee& callee, const Value& input) {
-  CONSORT_TRY_CONTEXT(contract::check(*callee.node->input, input),
-                      "the input of '" + callee.path + "'");
-  if (callee.node->nested) return call_nested(callee, input);
-  agent::Component* component = callee.host.find(*callee.owner, callee.node->spec.name);
-  if (component == nullptr) {
-    return fail(make_error(ErrorCode::unavailable, 7002, "there is no component for this step")
-                    .got(callee.path));
-  }
-  agent::CallScope scope;
-  scope.run = "call";
-  scope.step = callee.path;
-  scope.seed = callee.seed;
-  scope.clock = &callee.context.clock;
-  scope.stop = callee.context.stop.get_token();
-  auto outcome = component->call(input, scope);
-  if (!outcome) return fail(std::move(outcome).error().error);
-  return std::move(*outcome);
-}
-
 Value traced(const agent::Outcome& outcome) {
   contract::Array calls;
   for (const agent::Call& call : outcome.calls) calls.push_back(call.to_value());
@@ -68,7 +27,7 @@ Value traced(const agent::Outcome& outcome) {
 }
 
 // One line out for each line in; a line that fails is {"error": {...}}, and the others go on.
-Result<int> call_batch(const Callee& callee, const Options& o) {
+Result<int> call_batch(const run::Callee& callee, const Options& o) {
   int code = kExitOk;
   auto answer_line = [&](int number, const std::string& line) -> Result<Value> {
     auto input = contract::parse_json(line);
@@ -76,7 +35,7 @@ Result<int> call_batch(const Callee& callee, const Options& o) {
       std::string place = (o.input == "-" ? "stdin" : o.input) + ":" + std::to_string(number);
       return fail(std::move(input).error().at(std::move(place)));
     }
-    CONSORT_ASSIGN(agent::Outcome outcome, call_once(callee, *input));
+    CONSORT_ASSIGN(agent::Outcome outcome, run::call_component(callee, *input));
     return o.trace ? traced(outcome) : std::move(outcome.value);
   };
   CONSORT_TRY(each_line(o.input, [&](int number, const std::string& line) -> Result<void> {
@@ -100,9 +59,10 @@ Result<int> call(Context& context, const Options& o) {
   }
   auto session = Session::of(context, found.graph);
   CONSORT_ASSIGN(run::Host * host, session->host(!o.no_ingest));
-  Callee callee{context, *session, *host, found.owner, found.node, found.path, o.seed};
+  const run::Callee callee{*host, *found.owner, *found.node, found.path, context.clock,
+                           context.stop.get_token(), o.seed};
   if (o.batch) return call_batch(callee, o);
-  CONSORT_ASSIGN(agent::Outcome outcome, call_once(callee, input));
+  CONSORT_ASSIGN(agent::Outcome outcome, run::call_component(callee, input));
   context.progress().finish();
   Value answer = o.trace ? traced(outcome) : std::move(outcome.value);
   print_line(context.json ? contract::to_json(answer) : contract::to_json_pretty(answer));

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/eval_component.h"
 #include "cli/eval_sets.h"
 
 namespace consort::cli {
@@ -14,6 +15,7 @@ using contract::Value;
 struct Options {
   std::string agent, data, against;
   EvalOptions eval;
+  ComponentEvalOptions component;
 };
 
 enum class SetKind { questions, planted, briefs };
@@ -24,30 +26,6 @@ std::optional<SetKind> kind_of(const Value& record) {
     return SetKind::questions;
   if (record.find("topic") != nullptr) return SetKind::briefs;
   return std::nullopt;
-}
-
-// JSON Lines, or a YAML or JSON document that is a list or has one list as a member ("briefs").
-Result<std::vector<Value>> read_records(const std::string& path) {
-  std::vector<Value> out;
-  if (std::filesystem::path(path).extension() == ".jsonl" || path == "-") {
-    CONSORT_TRY(each_line(path, [&](int number, const std::string& line) -> Result<void> {
-      auto value = contract::parse_json(line);
-      if (!value) return fail(std::move(value).error().at(path + ":" + std::to_string(number)));
-      out.push_back(std::move(*value));
-      return {};
-    }));
-    return out;
-  }
-  CONSORT_ASSIGN(Value document, read_document(path));
-  const Value* list = document.is_array() ? &document : nullptr;
-  if (document.is_object() && document.as_object().size() == 1)
-    list = &document.as_object().begin()->second;
-  if (list == nullptr || !list->is_array()) {
-    return fail(make_error(ErrorCode::invalid_argument, 8008,
-                           "a data set is JSON Lines, a list, or one named list")
-                    .at(path));
-  }
-  return list->as_array();
 }
 
 void print_rate(const std::string& name, const Value& v, int depth) {
@@ -80,9 +58,24 @@ void print_rate(const std::string& name, const Value& v, int depth) {
 Result<int> eval(Context& context, const Options& o) {
   if (!o.against.empty()) {
     return fail(make_error(ErrorCode::unsupported, 8005,
-                           "--against is not built: it needs the registry of versions")
-                    .got(o.against));
+                           "--against is not built")
+                    .got(o.against)
+                    .to_fix("evaluate both versions with --adapter, or let 'consort promote' compare them"));
   }
+  std::error_code ignored;
+  if (o.agent.find(':') != std::string::npos && !std::filesystem::exists(o.agent, ignored)) {
+    ComponentEvalOptions options = o.component;
+    options.component = o.agent;
+    options.data = o.data;
+    CONSORT_ASSIGN(const Value answer, eval_component(context, options));
+    if (context.json)
+      print_document(context, answer);
+    else
+      print_component_eval(answer);
+    return kExitOk;
+  }
+  if (!o.component.adapter.empty() || !o.component.metrics.empty() || !o.component.policy.empty())
+    return fail(usage("--adapter, --metric and --policy go with a component").got(o.agent).to_fix("write AGENT:COMPONENT"));
   CONSORT_ASSIGN(auto session, Session::open(context, o.agent));
   std::string data = o.data;
   if (data.empty()) {
@@ -128,15 +121,20 @@ Result<int> eval(Context& context, const Options& o) {
 
 void add_eval(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("eval", "measure an agent on a data set");
-  command->add_option("AGENT", o->agent, "agent file, or its folder")->required();
+  CLI::App* command = app.add_subcommand("eval", "measure an agent, or one component, on a data set");
+  command->add_option("AGENT", o->agent, "agent file, its folder, or AGENT:COMPONENT")->required();
   command->add_option("--data", o->data,
-                      "questions, planted errors, or briefs; default: the agent file's evals");
+                      "questions, planted errors, or briefs (default: the agent file's evals); of a component: a "
+                      "golden set");
   command->add_option("--memory", o->eval.memory, "memory that questions are asked of");
   command->add_option("--analyzer", o->eval.analyzer, "component that finds figures");
   command->add_option("--corpus", o->eval.corpus, "only briefs for this corpus: real or bundled");
   command->add_option("--limit", o->eval.limit, "only the first records")
       ->check(CLI::Range(1, 1000000));
+  command->add_option("--adapter", o->component.adapter,
+                      "of a component: NAME@VERSION, VERSION, file:PATH, or none");
+  command->add_option("--metric", o->component.metrics, "of a component; may be repeated");
+  command->add_option("--policy", o->component.policy, "of a component: a gate's policy, for its metrics and golden set");
   command->add_option("--against", o->against, "another version to compare with");
   command->callback(
       [&context, o] { context.action = [&context, o] { return eval(context, *o); }; });

@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/gate_promotion.h"
 #include "run/adapters.h"
+#include "store/blob_store.h"
 #include "store/registry.h"
 
 namespace consort::cli {
@@ -13,7 +15,7 @@ namespace {
 using contract::Value;
 
 struct Options {
-  std::string adapter, alias = std::string(run::kDefaultAlias), ungated;
+  std::string adapter, alias = std::string(run::kDefaultAlias), ungated, policy;
 };
 
 void print_move(Context& context, const std::string& name, const store::AliasMove& move) {
@@ -29,26 +31,66 @@ void print_move(Context& context, const std::string& name, const store::AliasMov
   }
 }
 
-// A statistical gate decides whether a version deserves an alias, and there is none yet: the move is made
-// only when the user takes the decision on themselves, and the registry keeps the reason.
+constexpr int kExitGate = 10;
+
+// What the alias means now; empty if nothing yet.
+Result<std::string> meaning_of(store::Registry& registry, const store::ItemName& item, const std::string& alias) {
+  CONSORT_ASSIGN(const auto aliases, registry.aliases(item));
+  const auto found = aliases.find(alias);
+  return found == aliases.end() ? std::string() : found->second;
+}
+
+// The verdict is kept as a blob, and the move's reason names it.
+Result<int> promote_gated(Context& context, store::Registry& registry, const PromotionRequest& request) {
+  CONSORT_ASSIGN(const PromotionVerdict verdict, judge_promotion(context, registry, request));
+  const Value document = verdict.to_value(request);
+  store::BlobStore blobs(context.home() / "blobs");
+  CONSORT_ASSIGN(const Digest digest, blobs.put(contract::canonical_json(document)));
+  if (verdict.pass()) {
+    CONSORT_TRY(registry.move_alias_from(request.candidate.item, request.alias, request.champion,
+                                         request.candidate.version, "gate: passed, verdict " + digest.hex()));
+  }
+  if (context.json) {
+    Value out = document;
+    out.get_object()->set("moved", verdict.pass());
+    out.get_object()->set("verdict_sha256", digest.hex());
+    print_document(context, out);
+  } else {
+    for (const std::string& line : verdict.lines(request)) print_line(line);
+    print_line(fmt::format("{}@{} {} {} (verdict {})", request.candidate.item.name, request.alias,
+                           verdict.pass() ? "now means" : "still means",
+                           verdict.pass() ? request.candidate.version
+                           : request.champion.empty() ? "nothing" : request.champion,
+                           digest.hex().substr(0, 16)));
+  }
+  return verdict.pass() ? kExitOk : kExitGate;
+}
+
 Result<int> promote(Context& context, const Options& o) {
   size_t at = o.adapter.find('@');
   if (at == std::string::npos || at == 0 || at + 1 == o.adapter.size())
     return fail(usage("promote takes ADAPTER@VERSION").got(o.adapter).to_fix("versions are listed by 'consort ls adapters'"));
   store::ItemName item{store::ItemKind::adapter, o.adapter.substr(0, at)};
-  std::string version = o.adapter.substr(at + 1);
   CONSORT_ASSIGN(auto registry, store::Registry::open(context.home(), context.clock));
-  CONSORT_TRY(registry->find(item, version));
-  if (o.ungated.empty()) {
-    return fail(make_error(ErrorCode::unsupported, 8005,
-                           "promote needs the statistical gate that compares a version with the one in service; "
-                           "this program has none yet")
-                    .got(o.adapter)
-                    .to_fix("measure the version yourself, then write --ungated REASON: the alias moves and the reason is kept"));
+  PromotionRequest request;
+  CONSORT_ASSIGN(request.candidate, registry->find(item, o.adapter.substr(at + 1)));
+  request.alias = o.alias;
+  CONSORT_ASSIGN(request.champion, meaning_of(*registry, item, o.alias));
+  const bool there = request.champion == request.candidate.version;
+  if (!o.ungated.empty() || there) {  // Nothing is left to decide.
+    CONSORT_ASSIGN(store::AliasMove move, registry->move_alias(item, o.alias, request.candidate.version, "ungated: " + o.ungated));
+    print_move(context, item.name, move);
+    return kExitOk;
   }
-  CONSORT_ASSIGN(store::AliasMove move, registry->move_alias(item, o.alias, version, "ungated: " + o.ungated));
-  print_move(context, item.name, move);
-  return kExitOk;
+  request.policy = o.policy.empty() ? "gates/" + item.name + ".yaml" : o.policy;
+  std::error_code ignored;
+  if (!std::filesystem::exists(request.policy, ignored)) {
+    return fail(make_error(ErrorCode::not_found, 8206, "there is no policy for the gate of this adapter")
+                    .at(request.policy)
+                    .got(o.adapter)
+                    .to_fix("write one (docs/formats/gate.md) and name it with --policy; or --ungated REASON"));
+  }
+  return promote_gated(context, *registry, request);
 }
 
 Result<int> rollback(Context& context, const Options& o) {
@@ -66,6 +108,7 @@ void add_promote(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("promote", "let an alias mean another version of an adapter");
   command->add_option("ADAPTER@VERSION", o->adapter, "as 'consort ls adapters' lists them")->required();
   command->add_option("--alias", o->alias, "the alias to move")->capture_default_str();
+  command->add_option("--policy", o->policy, "of the gate; default: gates/ADAPTER.yaml");
   command->add_option("--ungated", o->ungated, "move it without a gate, for this reason");
   command->callback([&context, o] { context.action = [&context, o] { return promote(context, *o); }; });
 }

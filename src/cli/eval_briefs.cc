@@ -21,21 +21,6 @@ struct Totals {
   std::map<std::string, int64_t> errors;  // "E7003" -> runs.
 };
 
-// A brief without the members that the agent's input contract does not have (id, corpus).
-Value input_of(const agent::Graph& graph, const Value& brief) {
-  Value input = contract::Object();
-  for (const auto& [key, value] : brief.as_object()) {
-    input.get_object()->set(key, value);
-    bool refused = false;
-    for (const contract::Violation& v : contract::validate(*graph.input(), input)) {
-      refused = refused || (v.instance == contract::pointer_child("", key) &&
-                            v.keyword == "additionalProperties");
-    }
-    if (refused) input.get_object()->erase(key);
-  }
-  return input;
-}
-
 size_t length(const Value& v, std::string_view key) {
   const Value* list = v.find(key);
   return list != nullptr && list->is_array() ? list->as_array().size() : 0;
@@ -116,6 +101,32 @@ bool is_for(const Value& brief, const std::string& corpus) {
 
 }  // namespace
 
+Value brief_input(const agent::Graph& graph, const Value& brief) {
+  Value input = contract::Object();
+  for (const auto& [key, value] : brief.as_object()) {
+    input.get_object()->set(key, value);
+    bool refused = false;
+    for (const contract::Violation& v : contract::validate(*graph.input(), input)) {
+      refused = refused || (v.instance == contract::pointer_child("", key) &&
+                            v.keyword == "additionalProperties");
+    }
+    if (refused) input.get_object()->erase(key);
+  }
+  return input;
+}
+
+std::map<std::string, double> run_figures(const agent::Graph& graph, const run::RunResult& result) {
+  Totals one;
+  count_run(graph, result, one);
+  std::map<std::string, double> out;
+  for (const auto& [name, rate] : {std::pair{"completed", &one.completed}, std::pair{"valid", &one.valid},
+                                   std::pair{"verdict_ok", &one.verdict_ok},
+                                   std::pair{"claims_supported", &one.supported}}) {
+    if (const auto value = rate->value()) out[name] = *value;
+  }
+  return out;
+}
+
 Result<Value> eval_briefs(Context& context, Session& session, const std::vector<Value>& records,
                           const EvalOptions& options) {
   const agent::Definition& d = session.graph().definition();
@@ -126,7 +137,7 @@ Result<Value> eval_briefs(Context& context, Session& session, const std::vector<
                       .got(contract::to_json(brief)));
     }
     if (!is_for(brief, options.corpus)) continue;
-    Value input = input_of(session.graph(), brief);
+    Value input = brief_input(session.graph(), brief);
     CONSORT_TRY_CONTEXT(contract::check(*session.graph().input(), input),
                         "brief '" + brief.string_or("id", "") + "'");
     inputs.push_back(std::move(input));

@@ -17,6 +17,10 @@ struct EvalOptions {
   int limit = 0;                      // First so many records; 0: all.
 };
 
+// JSON Lines, or a YAML or JSON document that is a list or has one list as a member ("briefs").
+// Error 8008.
+Result<std::vector<contract::Value>> read_records(const std::string& path);
+
 // {"component", "version", "n", "metrics": {...}}. Errors: 8008 (a record or the agent lacks what
 // is needed).
 
@@ -29,6 +33,10 @@ Result<contract::Value> eval_questions(Context& context, Session& session,
 Result<contract::Value> eval_planted(Context& context, Session& session,
                                      const std::vector<contract::Value>& records,
                                      const EvalOptions& options);
+// A brief without the members that the agent's input contract does not have (id, corpus).
+contract::Value brief_input(const agent::Graph& graph, const contract::Value& brief);
+// What one run came to, by the names of eval::kRunFigures. A figure that the output does not have is absent.
+std::map<std::string, double> run_figures(const agent::Graph& graph, const run::RunResult& result);
 // Briefs: the agent is run on each. Reports valid, claims supported, latency and tokens by
 // component.
 Result<contract::Value> eval_briefs(Context& context, Session& session,

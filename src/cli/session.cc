@@ -35,8 +35,16 @@ Result<store::Journal*> Session::journal() {
 }
 
 Result<run::Host*> Session::host(bool ingest) {
-  if (host_) return host_.get();
+  if (!host_) {
+    CONSORT_ASSIGN(host_, new_host(ingest, {}));
+  }
+  return host_.get();
+}
+
+Result<std::unique_ptr<run::Host>> Session::new_host(
+    bool ingest, const std::map<std::string, std::string>& adapters) {
   run::HostOptions options;
+  options.adapters = adapters;
   std::error_code ignored;
   options.engine = engine_options(context_);
   options.home = fs::absolute(context_.home(), ignored);
@@ -47,9 +55,9 @@ Result<run::Host*> Session::host(bool ingest) {
     std::string detail = colon == std::string::npos ? "" : what.substr(colon + 2);
     context_.progress().update(what.substr(0, colon), fraction, detail);
   };
-  CONSORT_ASSIGN(host_, run::Host::create(graph_, options, context_.clock));
+  CONSORT_ASSIGN(auto host, run::Host::create(graph_, options, context_.clock));
   context_.progress().finish();
-  for (const auto& [name, report] : host_->ingested()) {
+  for (const auto& [name, report] : host->ingested()) {
     for (const memory::IngestIssue& issue : report.issues) {
       say(context_, "warning: " + issue.path + ": " + issue.error.to_string());
     }
@@ -61,7 +69,7 @@ Result<run::Host*> Session::host(bool ingest) {
               report.n_passages, report.n_figures));
     }
   }
-  return host_.get();
+  return host;
 }
 
 run::Watch Session::watch() {

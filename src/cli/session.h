@@ -34,6 +34,9 @@ class Session final {
   Result<store::Journal*> journal();
   // Loads models, ingests memories, builds components. `ingest` false: memories as they are.
   Result<run::Host*> host(bool ingest = true);
+  // Another host of the same graph, in which adapters mean what HostOptions::adapters says.
+  Result<std::unique_ptr<run::Host>> new_host(bool ingest,
+                                              const std::map<std::string, std::string>& adapters);
 
   // Progress of a run on stderr, and Ctrl-C.
   run::Watch watch();

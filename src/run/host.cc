@@ -56,8 +56,13 @@ struct Host::State {
 
 Result<std::string> Host::State::load_adapter(const agent::Graph& g, const std::string& text,
                                               const std::string& model) {
+  std::string wanted = text;
+  if (auto instead = options.adapters.find(text.substr(0, text.find('@'))); instead != options.adapters.end()) {
+    if (instead->second.empty()) return std::string();
+    wanted = instead->second.starts_with("file:") ? instead->second : instead->first + "@" + instead->second;
+  }
   CONSORT_ASSIGN(FoundAdapter file,
-                 find_adapter(options.home, *clock, text, g.definition().path.parent_path()));
+                 find_adapter(options.home, *clock, wanted, g.definition().path.parent_path()));
   for (const engine::AdapterInfo& a : engine->adapters()) {
     if (a.name == file.name && a.model == model) return file.name;
   }

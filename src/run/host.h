@@ -28,6 +28,9 @@ struct HostOptions {
   std::filesystem::path home;         // State folder; memories live in <home>/memory/<name>-<hash>.
   std::filesystem::path model_lock;   // models/models.lock; empty = find_model_lock().
   engine::EngineOptions engine;
+  // Adapter name -> what it means here, whatever the agent files say of it: a version, an alias,
+  // "file:PATH", or "" for the base alone. Two hosts can so serve two versions of one component.
+  std::map<std::string, std::string> adapters;
   bool ingest = true;                 // Bring memories up to date with their files first.
   // What is happening, and how far ([0, 1], or negative when unknown). Any thread.
   std::function<void(const std::string& what, double fraction)> progress;

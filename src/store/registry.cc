@@ -13,7 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 5> kKinds = {"model", "adapter", "contract", "component",
                                                     "agent"};
 
-constexpr std::array<std::string_view, 1> kMigrations = {
+constexpr std::array<std::string_view, 2> kMigrations = {
     "CREATE TABLE versions(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,"
     " version TEXT NOT NULL, digest TEXT NOT NULL, metadata TEXT NOT NULL, created_ms INTEGER NOT "
     "NULL,"
@@ -22,7 +22,10 @@ constexpr std::array<std::string_view, 1> kMigrations = {
     " alias TEXT NOT NULL, from_version TEXT NOT NULL, to_version TEXT NOT NULL, reason TEXT NOT "
     "NULL,"
     " is_rollback INTEGER NOT NULL, moved_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX moves_by_alias ON moves(kind, name, alias);"};
+    "CREATE INDEX moves_by_alias ON moves(kind, name, alias);",
+    "CREATE TABLE looks(id INTEGER PRIMARY KEY, data_digest TEXT NOT NULL, purpose TEXT NOT NULL,"
+    " looked_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX looks_by_data ON looks(data_digest);"};
 
 bool is_plain(std::string_view text) {
   return !text.empty() && text.size() <= kItemNameBytesMax &&
@@ -220,6 +223,18 @@ Result<AliasMove> Registry::record_locked(const ItemName& item, AliasMove move) 
 
 Result<AliasMove> Registry::move_alias(const ItemName& item, std::string_view alias,
                                        std::string_view version, std::string_view reason) {
+  return move_locked(item, alias, version, reason, nullptr);
+}
+
+Result<AliasMove> Registry::move_alias_from(const ItemName& item, std::string_view alias,
+                                            std::string_view from, std::string_view version,
+                                            std::string_view reason) {
+  return move_locked(item, alias, version, reason, &from);
+}
+
+Result<AliasMove> Registry::move_locked(const ItemName& item, std::string_view alias,
+                                        std::string_view version, std::string_view reason,
+                                        const std::string_view* only_from) {
   CONSORT_TRY(check_names(item, alias));
   CONSORT_TRY(check_names(item, version));
   std::lock_guard guard(mutex_);
@@ -232,6 +247,13 @@ Result<AliasMove> Registry::move_alias(const ItemName& item, std::string_view al
                     .to_fix("list the versions with 'consort ls adapters'"));
   }
   CONSORT_ASSIGN(std::vector<AliasMove> moves, history_locked(item, alias));
+  const std::string now = moves.empty() ? "" : moves.back().to;
+  if (only_from != nullptr && now != *only_from) {
+    return fail(make_error(ErrorCode::failed_precondition, 1224,
+                           "alias '" + std::string(alias) + "' of '" + item.name + "' was moved in the meantime")
+                    .got(now)
+                    .to_fix("compare with the version that it means now"));
+  }
   if (!moves.empty() && moves.back().to == version) return std::move(moves.back());
   CONSORT_ASSIGN(AliasMove move, record_locked(item, {.alias = std::string(alias),
                                                       .from = moves.empty() ? "" : moves.back().to,
@@ -260,6 +282,33 @@ Result<AliasMove> Registry::roll_back(const ItemName& item, std::string_view ali
                                                       .is_rollback = true}));
   CONSORT_TRY(transaction.commit());
   return move;
+}
+
+Result<int64_t> Registry::looks_locked(const Digest& data) {
+  const std::string hex = data.hex();
+  CONSORT_ASSIGN(Statement select,
+                 database_->prepare("SELECT count(*) FROM looks WHERE data_digest=?1"));
+  CONSORT_TRY(select.bind(1, hex).step());
+  return select.int_at(0);
+}
+
+Result<int64_t> Registry::looks(const Digest& data) {
+  std::lock_guard guard(mutex_);
+  return looks_locked(data);
+}
+
+Result<int64_t> Registry::count_look(const Digest& data, std::string_view purpose) {
+  std::lock_guard guard(mutex_);
+  CONSORT_ASSIGN(Transaction transaction, Transaction::begin(*database_));
+  {
+    const std::string hex = data.hex();
+    CONSORT_ASSIGN(Statement insert,
+                   database_->prepare("INSERT INTO looks(data_digest, purpose, looked_ms) VALUES(?1,?2,?3)"));
+    CONSORT_TRY(insert.bind(1, hex).bind(2, purpose).bind(3, clock_.unix_ms()).run());
+  }
+  CONSORT_ASSIGN(const int64_t n, looks_locked(data));
+  CONSORT_TRY(transaction.commit());
+  return n;
 }
 
 Result<std::vector<AliasMove>> Registry::history(const ItemName& item, std::string_view alias) {

@@ -82,10 +82,19 @@ class Registry final {
   // Error: not_found 1222. Moving an alias to where it points already changes nothing.
   Result<AliasMove> move_alias(const ItemName& item, std::string_view alias,
                                std::string_view version, std::string_view reason);
+  // The same, only if the alias means `from` now (empty: nothing yet). Error: failed_precondition 1224 if it
+  // means another version by now; nothing is moved then.
+  Result<AliasMove> move_alias_from(const ItemName& item, std::string_view alias,
+                                    std::string_view from, std::string_view version,
+                                    std::string_view reason);
   // Back to the version before the last move that has not been rolled back. Error:
   // failed_precondition 1223 when there is none.
   Result<AliasMove> roll_back(const ItemName& item, std::string_view alias,
                               std::string_view reason);
+  // Notes that somebody saw figures that were measured on the data of this digest. How often that has
+  // happened, this time included: a set that decides often is learnt by whoever watches it.
+  Result<int64_t> count_look(const Digest& data, std::string_view purpose);
+  Result<int64_t> looks(const Digest& data);
   // Oldest first.
   Result<std::vector<AliasMove>> history(const ItemName& item, std::string_view alias);
 
@@ -93,6 +102,10 @@ class Registry final {
   Registry(std::unique_ptr<Database> database, const Clock& clock);
   Result<std::optional<Version>> look_up_locked(const ItemName& item, std::string_view version);
   Result<std::vector<AliasMove>> history_locked(const ItemName& item, std::string_view alias);
+  Result<AliasMove> move_locked(const ItemName& item, std::string_view alias,
+                                std::string_view version, std::string_view reason,
+                                const std::string_view* only_from);
+  Result<int64_t> looks_locked(const Digest& data);
   Result<AliasMove> record_locked(const ItemName& item, AliasMove move);
 
   std::mutex mutex_;
