@@ -38,6 +38,42 @@ int pages_max(const Task& task) {
          std::min(kOptionsTogether, n_options) * behind(n_option);
 }
 
+// Of the smallest steps that get the task done.
+Scratch least_scratch(const Task& task) {
+  constexpr int kRowsLeast = 8;
+  const auto n_prompt = static_cast<int>(task.prompt.size());
+  Scratch out{.rows = std::min(n_prompt, kRowsLeast), .positions = n_prompt, .n_logits = 1};
+  switch (task.kind) {
+    case Task::Kind::generate:
+      out.positions += task.request->max_tokens;
+      out.masked = task.matcher.has_value();
+      break;
+    case Task::Kind::score: {
+      int n_stem = 0, n_option = 0, n_rows = 0;
+      for (const Stem& stem : task.stems) {
+        n_stem = std::max(n_stem, static_cast<int>(stem.tokens.size()));
+        for (const auto& option : stem.options) {
+          n_option = std::max(n_option, static_cast<int>(option.size()));
+          n_rows += static_cast<int>(option.size()) - 1;
+        }
+      }
+      out.rows = std::max({out.rows, n_stem, n_option, std::min(n_rows, kScoreRows)});
+      out.positions += n_stem + n_option;
+      out.n_logits = std::min(out.rows, kLogitsRows);
+      break;
+    }
+    case Task::Kind::adopt:
+      out.rows = out.positions = kPageTokens;
+      break;
+    case Task::Kind::rows:
+      out.n_logits = out.rows;
+      break;
+    default:
+      break;
+  }
+  return out;
+}
+
 }  // namespace
 
 Error budget_spent(const ByteBudget& budget, uint64_t bytes) {
@@ -87,13 +123,21 @@ void Engine::State::ready(LoadedModel& model) {
   }
 }
 
-// Room is what is unused in the budget and what could be evicted, less what others were promised.
-bool Engine::State::make_room(const LoadedModel& model, int n_pages) {
+// Room for pages and for the least steps: what is unused in the budget and what could be evicted,
+// less what others were promised.
+bool Engine::State::make_room(LoadedModel& model, int n_pages, const Scratch& scratch) {
   const uint64_t page_bytes = model.pages->page_bytes();
   const uint64_t promised = promised_bytes() + static_cast<uint64_t>(n_pages) * page_bytes;
+  const uint64_t growth = scratch_growth(model, scratch);
   const auto has_room = [&] {
-    return budget.promise(promised, static_cast<uint64_t>(model.pages->n_idle()) * page_bytes);
+    if (!budget.try_add(growth)) return false;
+    if (budget.promise(promised, static_cast<uint64_t>(model.pages->n_idle()) * page_bytes)) {
+      return true;
+    }
+    budget.remove(growth);
+    return false;
   };
+  if (growth > 0) model.pages->trim();  // Scratch is no page: it needs the bytes themselves.
   const auto forget_others = [&] {
     std::lock_guard lock(mutex);
     bool found = false;
@@ -111,7 +155,26 @@ bool Engine::State::make_room(const LoadedModel& model, int n_pages) {
         !masks.forget_oldest() && !evict_model_or_adapter({}, true)) {
       return false;
     }
+    if (growth > 0) model.pages->trim();
   }
+  charge_scratch(model, scratch, growth);
+  return true;
+}
+
+// Those who wait for other models or adapters than the first let go of them, so that these can be
+// evicted; their callers bring them back. False if there is none.
+bool Engine::State::set_aside(const Task& first) {
+  std::vector<std::pair<std::shared_ptr<LoadedModel>, std::shared_ptr<const LoadedAdapter>>> let_go;
+  std::lock_guard lock(mutex);
+  for (Task* task : queue.tasks()) {
+    const bool other_adapter = task->adapter != nullptr && task->adapter != first.adapter;
+    if (task == &first || (task->model == first.model && !other_adapter)) continue;
+    queue.remove(task);
+    let_go.emplace_back(std::move(task->model), std::move(task->adapter));
+    task->aside = true;
+  }
+  if (let_go.empty()) return false;
+  finished.notify_all();
   return true;
 }
 
@@ -164,12 +227,15 @@ Engine::State::Admitted Engine::State::try_admit(Task& task) {
   }
   s.n_past = static_cast<int>(s.pages.size()) * kPageTokens;
   s.n_reserved = std::max(0, pages_max(task) - static_cast<int>(s.pages.size()));
-  if (!make_room(model, s.n_reserved)) {
+  if (!make_room(model, s.n_reserved, least_scratch(task))) {
     for (Page* page : s.pages) model.pages->release(page);
-    const bool alone = std::none_of(active.begin(), active.end(), [](const Sequence& other) {
-      return other.task->kind != Task::Kind::embed;
-    });
-    if (!alone) return Admitted::no_room;
+    // What is idle is gone: the rest is held by those who run, or who have an answer to take or
+    // are about to ask.
+    const auto others_hold = [&] {
+      std::lock_guard lock(mutex);
+      return models.size() > 1 || model.adapters.size() > (task.adapter ? 1 : 0);
+    };
+    if (!active.empty() || (n_stalled < kTriesMax && others_hold())) return Admitted::no_room;
     task.error =
         budget_spent(budget, static_cast<uint64_t>(s.n_reserved) * model.pages->page_bytes());
     return Admitted::taken;
@@ -215,7 +281,12 @@ void Engine::State::admit() {
       if (n_active >= n_max || queue.n_active(task->service.owner) > 0) continue;
     }
     task->error = too_late(*task);
-    const Admitted admitted = task->error ? Admitted::taken : try_admit(*task);
+    Admitted admitted = task->error ? Admitted::taken : try_admit(*task);
+    bool alone = false;
+    if (admitted == Admitted::no_room && active.empty() && set_aside(*task)) {
+      alone = true;
+      admitted = try_admit(*task);
+    }
     // Smaller ones behind it do not overtake: it would wait for ever.
     if (admitted == Admitted::no_room) return;
     if (admitted == Admitted::waits) continue;
@@ -224,6 +295,7 @@ void Engine::State::admit() {
       queue.start(task);
     }
     if (task->error) complete(*task);
+    if (alone) return;  // Those who were aside come again.
   }
 }
 

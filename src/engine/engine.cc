@@ -140,6 +140,26 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, con
 }
 
 Result<void> Engine::State::submit(Task& task) {
+  const std::string model = task.model->info.name;
+  const Digest digest = task.model->info.digest;
+  const std::string adapter = task.adapter ? task.adapter->info.name : "";
+  const uint64_t adapter_id = task.adapter ? task.adapter->id : 0;
+  for (;;) {
+    Result<void> answer = wait_for(task);
+    if (!task.aside) return answer;
+    task.aside = false;
+    CONSORT_ASSIGN(task.model, find_model(model));
+    CONSORT_ASSIGN(task.adapter, find_adapter(task.model, adapter));
+    if (task.model->info.digest != digest || (task.adapter && task.adapter->id != adapter_id)) {
+      return fail(make_error(ErrorCode::failed_precondition, 4121,
+                             "another file was loaded under this name while the request waited")
+                      .got(adapter.empty() ? model : adapter)
+                      .to_fix("ask again"));
+    }
+  }
+}
+
+Result<void> Engine::State::wait_for(Task& task) {
   task.submitted = clock.monotonic();
   const FairQueue::Limits limits{options.queue_max, options.owner_queue_max,
                                  options.owner_active_max};
@@ -165,9 +185,12 @@ Result<void> Engine::State::submit(Task& task) {
                               " s, or allow more time"));
     }
   }
+  if (stopping) {
+    return fail(make_error(ErrorCode::cancelled, 4103, "the engine is shutting down"));
+  }
   CONSORT_TRY(queue.push(std::move(item), limits));
   wake.notify_one();
-  finished.wait(lock, [&] { return task.done; });
+  finished.wait(lock, [&] { return task.done || task.aside; });
   if (task.error) return fail(*task.error);
   return {};
 }

@@ -59,7 +59,8 @@ struct Use {
 
 // What holds how many bytes.
 struct MemoryItem {
-  std::string kind{};          // "model", "adapter", "keys and values", "scratch", "masks"
+  std::string kind{};          // "model", "adapter", "keys and values", "scratch", "masks", and
+                               // "loading": reserved for what is being read.
   std::string name{};          // Of the model or adapter.
   std::string model{};         // Of an adapter: its base.
   uint64_t bytes = 0;          // Now.

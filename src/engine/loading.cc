@@ -192,11 +192,10 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
   const RoomRule rule{.spares = 2, .prefixes = true};
   const std::string what = "loading '" + name + "' goes beyond the memory budget";
   const uint64_t guess = known != nullptr ? 0 : file_bytes(path);
-  CONSORT_TRY(state.reserve(guess, what, rule));
+  CONSORT_ASSIGN(State::Reservation room, state.reserve(guess, what, rule));
   auto read = read_model(state.budget, name, path, state.options.n_threads);
-  const uint64_t bytes = read ? (*read)->info.resident_bytes : 0;
-  if (!read || bytes < guess) state.budget.remove(guess - bytes);
   if (!read) return fail(std::move(read).error());
+  const uint64_t bytes = (*read)->info.resident_bytes;
   if (known != nullptr) {
     if (known->info.digest == (*read)->info.digest) return known->info;
     return fail(
@@ -204,14 +203,11 @@ Result<ModelInfo> Engine::load_model(std::string name, const std::filesystem::pa
             .got(name)
             .to_fix("unload it first"));
   }
-  if (bytes > guess) {
-    if (Result<void> more = state.reserve(bytes - guess, what, rule); !more) {
-      state.budget.remove(guess);
-      return fail(std::move(more).error());
-    }
-  }
-  (*read)->charged = bytes;
+  room.shrink(std::min(bytes, guess));
+  CONSORT_ASSIGN(State::Reservation more,
+                 state.reserve(bytes - std::min(bytes, guess), what, rule));
   std::lock_guard lock(state.mutex);
+  (*read)->charged = room.keep_locked() + more.keep_locked();
   state.known[name] = {
       .path = path, .info = (*read)->info, .used = ++state.now, .vocabulary = {}, .adapters = {}};
   state.models[name] = *read;
@@ -246,17 +242,16 @@ Result<std::shared_ptr<LoadedModel>> Engine::State::bring_model(std::string_view
         .path = k.path, .info = k.info, .used = 0, .vocabulary = k.vocabulary, .adapters = {}};
   }
   const uint64_t bytes = source.info.resident_bytes;
-  CONSORT_TRY(reserve(
-      bytes, "reading '" + source.info.name + "' again goes beyond the memory budget", rule));
+  CONSORT_ASSIGN(
+      Reservation room,
+      reserve(bytes, "reading '" + source.info.name + "' again goes beyond the memory budget",
+              rule));
   auto read = read_model(budget, source.info.name, source.path, options.n_threads);
-  if (!read || (*read)->info.digest != source.info.digest) {
-    budget.remove(bytes);
-    if (!read) return fail(std::move(read).error());
-    return fail(changed(source.path, name));
-  }
-  (*read)->charged = bytes;
+  if (!read) return fail(std::move(read).error());
+  if ((*read)->info.digest != source.info.digest) return fail(changed(source.path, name));
   (*read)->vocabulary = source.vocabulary;
   std::lock_guard lock(mutex);
+  (*read)->charged = room.keep_locked();
   models[source.info.name] = *read;
   ++stats.n_loads;
   return *read;
@@ -264,23 +259,32 @@ Result<std::shared_ptr<LoadedModel>> Engine::State::bring_model(std::string_view
 
 Result<void> Engine::unload_model(std::string_view name) {
   std::shared_ptr<LoadedModel> gone;  // Freed after the lock is let go.
-  std::lock_guard loading(state_->loading);
-  std::lock_guard lock(state_->mutex);
-  const auto at = state_->known.find(name);
-  if (at == state_->known.end())
-    return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
-  if (const auto resident = state_->models.find(name); resident != state_->models.end()) {
-    if (resident->second.use_count() > 1) {
+  State& state = *state_;
+  for (;;) {
+    std::unique_lock loading(state.loading);
+    std::unique_lock lock(state.mutex);
+    const auto at = state.known.find(name);
+    if (at == state.known.end())
+      return fail(make_error(ErrorCode::not_found, 4109, "no such model is loaded").got(name));
+    const auto resident = state.models.find(name);
+    if (resident != state.models.end() && resident->second.use_count() > 1) {
+      if (state.looking && !state.stopping) {  // It may be the loader, about to read an adapter.
+        loading.unlock();
+        state.finished.wait(lock, [&] { return !state.looking || state.stopping; });
+        continue;
+      }
       return fail(make_error(ErrorCode::failed_precondition, 4105, "the model is in use")
                       .got(name)
                       .to_fix("wait for its requests to end"));
     }
-    gone = std::move(resident->second);
-    state_->models.erase(resident);
+    if (resident != state.models.end()) {
+      gone = std::move(resident->second);
+      state.models.erase(resident);
+    }
+    if (at->second.vocabulary) state.masks.forget(at->second.vocabulary.get());
+    state.known.erase(at);
+    return {};
   }
-  if (at->second.vocabulary) state_->masks.forget(at->second.vocabulary.get());
-  state_->known.erase(at);
-  return {};
 }
 
 Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view model_name,
@@ -291,7 +295,6 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
     return fail(does_not_fit(path, "adapters for encoders are not supported", model_name));
   }
   if (name.empty()) return fail(invalid_request("an adapter needs a name", "", "give a name"));
-  std::lock_guard loading(state.loading);
   std::vector<float> base;  // Known since the first adapter of this model.
   {
     std::lock_guard lock(state.mutex);
@@ -309,6 +312,8 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
                 .digest = tried->digest,
                 .rank = tried->rank,
                 .resident_bytes = made->weights->resident_bytes()};
+  // Nothing waits for one who only reads.
+  std::lock_guard loading(state.loading);
   {
     std::lock_guard lock(state.mutex);
     const KnownModel& known = state.known.find(model_name)->second;
@@ -321,11 +326,12 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
               .to_fix("unload it first"));
     }
   }
-  CONSORT_TRY(state.reserve(made->info.resident_bytes,
-                            "loading '" + name + "' goes beyond the memory budget",
-                            {.spares = 2, .prefixes = true}));
+  CONSORT_ASSIGN(State::Reservation room,
+                 state.reserve(made->info.resident_bytes,
+                               "loading '" + name + "' goes beyond the memory budget",
+                               {.spares = 2, .prefixes = true}));
   std::lock_guard lock(state.mutex);
-  model->charged += made->info.resident_bytes;
+  model->charged += room.keep_locked();
   made->id = state.next_adapter_id++;
   model->adapters[name] = made;
   state.known.find(model_name)->second.adapters[name] = {
@@ -358,21 +364,20 @@ Result<std::shared_ptr<const LoadedAdapter>> Engine::State::bring_adapter(
   CONSORT_ASSIGN(found, find());
   if (found) return found;
   const uint64_t bytes = source.info.resident_bytes;
-  CONSORT_TRY(reserve(
-      bytes, "reading '" + source.info.name + "' again goes beyond the memory budget", rule));
+  CONSORT_ASSIGN(
+      Reservation room,
+      reserve(bytes, "reading '" + source.info.name + "' again goes beyond the memory budget",
+              rule));
   auto read = read_and_try(*model, source.path, false, {}, kernels);
-  if (!read || read->digest != source.info.digest) {
-    budget.remove(bytes);
-    if (!read) return fail(std::move(read).error());
-    return fail(changed(source.path, name));
-  }
+  if (!read) return fail(std::move(read).error());
+  if (read->digest != source.info.digest) return fail(changed(source.path, name));
   auto made = std::make_shared<LoadedAdapter>();
   made->id = source.id;  // The same weights: known prefixes stay true.
   made->info = source.info;
   made->weights = std::move(read->weights);
   made->invocation = std::move(read->invocation);
   std::lock_guard lock(mutex);
-  model->charged += bytes;
+  model->charged += room.keep_locked();
   model->adapters[source.info.name] = made;
   ++stats.n_loads;
   return std::shared_ptr<const LoadedAdapter>(std::move(made));

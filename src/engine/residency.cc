@@ -11,10 +11,30 @@ constexpr size_t kAhead = 3;  // Steps of a graph.
 
 }  // namespace
 
+void Engine::State::Reservation::shrink(uint64_t bytes) {
+  state_->budget.remove(bytes_ - bytes);
+  std::lock_guard lock(state_->mutex);
+  state_->bytes_loading -= bytes_ - bytes;
+  bytes_ = bytes;
+}
+
+uint64_t Engine::State::Reservation::keep_locked() {
+  state_->bytes_loading -= bytes_;
+  state_ = nullptr;
+  return bytes_;
+}
+
 // Under `loading`.
-Result<void> Engine::State::reserve(uint64_t bytes, std::string_view what, RoomRule rule) {
+Result<Engine::State::Reservation> Engine::State::reserve(uint64_t bytes, std::string_view what,
+                                                          RoomRule rule) {
+  const auto try_add = [&] {
+    std::lock_guard lock(mutex);
+    if (!budget.try_add(bytes)) return false;
+    bytes_loading += bytes;
+    return true;
+  };
   bool asked = false;
-  while (!budget.try_add(bytes)) {
+  while (!try_add()) {
     if (budget.max() < bytes) return fail(over_budget(budget, what, bytes));
     if (evict_model_or_adapter(rule, false)) continue;
     if (rule.prefixes && !asked) {
@@ -28,7 +48,7 @@ Result<void> Engine::State::reserve(uint64_t bytes, std::string_view what, RoomR
     if (rule.prefixes && masks.forget_oldest()) continue;
     if (!evict_model_or_adapter(rule, true)) return fail(over_budget(budget, what, bytes));
   }
-  return {};
+  return Reservation(this, bytes);
 }
 
 // The one that is idle and should go first: of those that a graph expects, or of the others. False
@@ -93,14 +113,42 @@ void Engine::State::give_back_pages() {
   finished.notify_all();
 }
 
-void Engine::State::settle_scratch(LoadedModel& model) {
-  const uint64_t bytes =
-      model.decoder_runner->scratch_bytes() + model.sparse.size() * sizeof(float);
-  if (bytes <= model.scratch_charged) return;
-  budget.add(bytes - model.scratch_charged);
+// Bytes by which the scratch for all steps so far and `wanted` is more than what is charged.
+uint64_t Engine::State::scratch_growth(const LoadedModel& model, const Scratch& wanted) const {
+  const Scratch& had = model.scratch;
+  const int n_logits = std::max(had.n_logits, wanted.n_logits);
+  uint64_t bytes =
+      model.decoder_runner->scratch_bytes_for(std::max(had.rows, wanted.rows),
+                                              std::max(had.positions, wanted.positions), n_logits);
+  if (had.masked || wanted.masked) {
+    bytes += sizeof(float) * kLogitsRows * static_cast<uint64_t>(model.info.n_vocab);
+  }
+  return bytes > model.scratch_charged ? bytes - model.scratch_charged : 0;
+}
+
+// `growth` has been added to the budget.
+void Engine::State::charge_scratch(LoadedModel& model, const Scratch& wanted, uint64_t growth) {
+  Scratch& had = model.scratch;
+  had = {.rows = std::max(had.rows, wanted.rows),
+         .positions = std::max(had.positions, wanted.positions),
+         .n_logits = std::max(had.n_logits, wanted.n_logits),
+         .masked = had.masked || wanted.masked};
   std::lock_guard lock(mutex);
-  model.charged += bytes - model.scratch_charged;
-  model.scratch_charged = bytes;
+  model.charged += growth;
+  model.scratch_charged += growth;
+}
+
+// For a larger step than admission took care of: into what is unused, or kept for nobody.
+bool Engine::State::grow_scratch(LoadedModel& model, const Scratch& wanted) {
+  const uint64_t growth = scratch_growth(model, wanted);
+  const uint64_t kept = static_cast<uint64_t>(model.pages->n_idle()) + model.prefixes->size();
+  if (budget.lacking(growth) > kept * model.pages->page_bytes()) return false;
+  while (!budget.try_add(growth)) {
+    if (model.pages->n_idle() == 0 && !model.prefixes->evict_one()) return false;
+    model.pages->trim();
+  }
+  charge_scratch(model, wanted, growth);
+  return true;
 }
 
 // Fetches what the graphs ask for next, as far as that costs nothing that is asked for sooner.
@@ -110,6 +158,7 @@ void Engine::State::loader_main() {
     look.wait(lock, [&] { return look_ahead || stopping; });
     if (stopping) return;
     look_ahead = false;
+    looking = true;
     for (const Use& use : next_uses.soon(kAhead)) {
       const auto distance = next_uses.distance(use.model, use.adapter);
       const auto source = known.find(use.model);
@@ -133,6 +182,8 @@ void Engine::State::loader_main() {
       if (!fits) break;  // What comes later has no more room.
       ++stats.n_loads_ahead;
     }
+    looking = false;
+    finished.notify_all();
   }
 }
 
@@ -183,6 +234,7 @@ MemoryMap Engine::memory() const {
     }
   }
   add({.kind = "masks", .bytes = state.masks.bytes()});
+  if (state.bytes_loading > 0) add({.kind = "loading", .bytes = state.bytes_loading});
   return out;
 }
 

@@ -136,6 +136,14 @@ void Engine::State::thread_main() {
     for (Sequence& s : active) {
       if (std::optional<Error> error = interruption(*s.task)) finish(s, std::move(error));
     }
+    {
+      // Room is held by callers who take their answer or are about to ask: nobody says when that
+      // ends.
+      std::unique_lock lock(mutex);
+      const bool stalled = active.empty() && !queue.empty() && !stopping;
+      n_stalled = stalled ? n_stalled + 1 : 0;
+      if (stalled) wake.wait_for(lock, kBetweenTries);
+    }
     std::vector<LoadedModel*> decoders;
     for (Sequence& s : active) {
       if (s.finished || !s.task->model->decoder) continue;

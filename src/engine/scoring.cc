@@ -11,6 +11,14 @@ namespace {
 using tensor::kPageTokens;
 
 constexpr int kEmbedTokens = 1024;  // Of one step.
+constexpr int kStemRows = 512;      // Likewise.
+
+// Of the prompt and its longest stem: what a step of stems sees.
+int positions_of(const Task& task) {
+  size_t longest = 0;
+  for (const Stem& stem : task.stems) longest = std::max(longest, stem.tokens.size());
+  return static_cast<int>(task.prompt.size() + longest);
+}
 
 }  // namespace
 
@@ -48,7 +56,10 @@ void Engine::State::score_some(Sequence& s) {
   const bool others = std::any_of(active.begin(), active.end(), [&](const Sequence& other) {
     return &other != &s && !other.finished;
   });
-  const int rows_max = others ? prompt_rows(*task.model, 0) : 1 << 20;
+  int rows_max = others ? prompt_rows(*task.model, 0) : kStemRows;
+  if (!grow_scratch(*task.model, {.rows = rows_max, .positions = positions_of(task)})) {
+    rows_max = task.model->scratch.rows;  // Admission took care of the longest stem.
+  }
   std::vector<StemPages> group;
   Taken taken(*task.model);
   int rows = 0;

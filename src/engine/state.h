@@ -34,12 +34,20 @@ struct LoadedAdapter {
   std::vector<int32_t> invocation;  // Empty: acts from the first token on.
 };
 
+// What a model's steps may be like within its scratch.
+struct Scratch {
+  int rows = 0, positions = 0;
+  int n_logits = 0;     // Logits rows computed at a time.
+  bool masked = false;  // Some of them for few tokens.
+};
+
 struct LoadedModel {
   LoadedModel(ByteBudget& b) : budget(b) {}
   ~LoadedModel() { budget.remove(charged); }
   ByteBudget& budget;
   uint64_t charged = 0;                               // Weights, adapters and scratch.
   uint64_t scratch_charged = 0;                       // Of it.
+  Scratch scratch;                                    // What that is for.
   uint64_t kv_bytes = 0, kv_idle = 0, kv_behind = 0;  // As published, under the mutex.
   ModelInfo info;
   int n_head = 0, n_head_kv = 0;
@@ -122,7 +130,8 @@ struct Task {
   std::vector<std::vector<float>> vectors;
 
   std::optional<Error> error;
-  bool done = false;  // Under State::mutex.
+  bool done = false;   // Under State::mutex; and
+  bool aside = false;  // its model and adapter were let go of, for those before it.
 
   Work work() const;  // At most; a score's options and an encoder's texts count as read.
   Acting acting() const { return {adapter ? adapter->id : 0, from}; }
@@ -221,8 +230,10 @@ struct Engine::State {
         masks(o.mask_bytes_max, budget),
         pool(o.n_threads) {}
 
-  // Blocks until the engine's thread has finished the task.
+  // Blocks until the engine's thread has finished the task. Its model and adapter may be other
+  // objects then, of the same content.
   Result<void> submit(Task& task);
+  Result<void> wait_for(Task& task);
   // Reads again what was evicted; waits for room while others work.
   Result<std::shared_ptr<LoadedModel>> find_model(std::string_view name);
   Result<std::shared_ptr<LoadedModel>> find_decoder(std::string_view name);
@@ -230,7 +241,28 @@ struct Engine::State {
       const std::shared_ptr<LoadedModel>& model, std::string_view name);
 
   // Residency (residency.cc).
-  Result<void> reserve(uint64_t bytes, std::string_view what, RoomRule rule);
+  // Bytes added to the budget for what is being read; given back when it comes to nothing.
+  class Reservation {
+   public:
+    Reservation() = default;
+    Reservation(State* state, uint64_t bytes) : state_(state), bytes_(bytes) {}
+    Reservation(Reservation&& other) noexcept { *this = std::move(other); }
+    Reservation& operator=(Reservation&& other) noexcept {
+      std::swap(state_, other.state_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
+    ~Reservation() {
+      if (state_ != nullptr) shrink(0);
+    }
+    void shrink(uint64_t bytes);
+    uint64_t keep_locked();  // They are charged to what was read, which is resident now.
+
+   private:
+    State* state_ = nullptr;
+    uint64_t bytes_ = 0;
+  };
+  Result<Reservation> reserve(uint64_t bytes, std::string_view what, RoomRule rule);
   bool evict_model_or_adapter(RoomRule rule, bool expected);
   void give_back_pages();
   Result<std::shared_ptr<LoadedModel>> bring_model(std::string_view name, RoomRule rule);
@@ -254,9 +286,12 @@ struct Engine::State {
   void admit();
   enum class Admitted { taken, waits, no_room };
   Admitted try_admit(Task& task);
-  bool make_room(const LoadedModel& model, int n_pages);
+  bool make_room(LoadedModel& model, int n_pages, const Scratch& scratch);
+  bool set_aside(const Task& first);
   uint64_t promised_bytes() const;
-  void settle_scratch(LoadedModel& model);
+  uint64_t scratch_growth(const LoadedModel& model, const Scratch& wanted) const;
+  void charge_scratch(LoadedModel& model, const Scratch& wanted, uint64_t growth);
+  bool grow_scratch(LoadedModel& model, const Scratch& wanted);
   void ready(LoadedModel& model);  // Its runner, pages and prefixes.
   std::optional<Error> interruption(const Task& task) const;
   std::optional<Error> too_late(const Task& task) const;
@@ -270,6 +305,7 @@ struct Engine::State {
     bool may_guess;  // Draft, too.
   };
   std::vector<Share> share_step(LoadedModel& model, int* n_decoding);
+  void fit_scratch(LoadedModel& model, std::vector<Share>* shares);
   void publish_work();
   void read_outputs(LoadedModel& model, std::span<const OutputRow> rows);
   void read_logits(const OutputRow& row, std::span<const float> logits);
@@ -315,7 +351,9 @@ struct Engine::State {
   uint64_t now = 0;           // Counts uses.
   uint64_t n_done = 0;        // Steps and requests: whether others work.
   uint64_t bytes_wanted = 0;  // The engine's thread is to give back pages for so many.
-  bool look_ahead = false;    // The loader has something to look at.
+  uint64_t bytes_loading = 0;  // Reserved.
+  bool look_ahead = false;     // The loader has something to look at; and
+  bool looking = false;        // is reading.
   std::condition_variable look;
   uint64_t next_adapter_id = 1;
   // Models and adapters to be forgotten by the engine's thread.
@@ -331,27 +369,34 @@ struct Engine::State {
   std::string light_owner;
   std::optional<Nanoseconds> light_served;
   double neighbour_ms = 0;  // What the others may still add to its steps.
+  int n_stalled = 0;        // Times in a row that nothing ran and nothing could begin.
   std::thread thread;
   std::thread loader;
 };
 
+// Who lacks room tries so often, so far apart, while nobody else gets a step further.
+constexpr int kTriesMax = 400;
+constexpr auto kBetweenTries = std::chrono::milliseconds(5);
+
 template <typename Bring>
 auto Engine::State::bring_patiently(Bring&& bring) -> decltype(bring()) {
-  constexpr int kTriesMax = 100;  // Without a step or an answer of anybody else.
-  constexpr auto kBetween = std::chrono::milliseconds(5);
   uint64_t seen = 0;
+  bool alone = false;
   for (int tries = 0;; ++tries) {
     auto brought = bring();
     if (brought || brought.error().number != 4101) return brought;
     std::unique_lock lock(mutex);
     if (n_done != seen) tries = 0;
     seen = n_done;
-    const bool others = !queue.empty() || stats.n_active > 0 ||
+    const bool others = !queue.empty() || stats.n_active > 0 || bytes_loading > 0 || looking ||
                         std::any_of(models.begin(), models.end(),
                                     [](const auto& m) { return m.second.use_count() > 1; });
-    if (!others || tries == kTriesMax || stopping) return brought;
+    // Those who held the room when it was looked for may have gone since: once more.
+    if ((!others && alone) || tries == kTriesMax || stopping) return brought;
+    alone = !others;
+    if (alone) continue;
     // A caller lets go of its model some time after it was told: that wakes nobody.
-    finished.wait_for(lock, kBetween);
+    finished.wait_for(lock, kBetweenTries);
   }
 }
 

@@ -134,10 +134,44 @@ std::vector<Engine::State::Share> Engine::State::share_step(LoadedModel& model, 
   return out;
 }
 
+// Makes the step smaller until its scratch has room: the smallest has, since admission.
+void Engine::State::fit_scratch(LoadedModel& model, std::vector<Share>* shares) {
+  for (;;) {
+    Scratch wanted;
+    bool guesses = false;
+    for (const auto& [s, n, may_guess] : *shares) {
+      const bool drafts = may_guess && s->prompt_read && s->drafter;
+      guesses = guesses || drafts;
+      wanted.rows += n;
+      wanted.positions = std::max(wanted.positions, s->n_past + n + (drafts ? kDraftRows : 0));
+      wanted.n_logits += s->task->kind == Task::Kind::rows ? n : 1;
+      wanted.masked = wanted.masked || s->task->matcher.has_value();
+    }
+    if (guesses && shares->size() <= kDraftersMax) {
+      wanted.rows += kDraftRows;
+      wanted.n_logits += kDraftRows;
+    }
+    wanted.n_logits = std::min(wanted.n_logits, kLogitsRows);
+    if (grow_scratch(model, wanted)) return;
+    Share& last = shares->back();
+    if (guesses) {
+      for (Share& share : *shares) share.may_guess = false;
+    } else if (shares->size() > 1) {
+      shares->resize((shares->size() + 1) / 2);
+    } else if (last.n_rows > 1) {
+      last.n_rows = (last.n_rows + 1) / 2;
+    } else {
+      return;
+    }
+  }
+}
+
 // One pass over the model's weights for all its sequences.
 void Engine::State::step(LoadedModel& model) {
   int n_decoding = 0;
-  const std::vector<Share> shares = share_step(model, &n_decoding);
+  std::vector<Share> shares = share_step(model, &n_decoding);
+  if (shares.empty()) return;
+  fit_scratch(model, &shares);
   const auto n_next =
       static_cast<int>(std::count_if(shares.begin(), shares.end(), [](const Share& share) {
         return share.may_guess && share.sequence->prompt_read;
@@ -194,7 +228,6 @@ void Engine::State::step(LoadedModel& model) {
   read_outputs(model, outputs);
   const double ms = milliseconds(clock.monotonic() - start);
   const auto n_outputs = static_cast<int>(outputs.size());
-  settle_scratch(model);
   std::lock_guard lock(mutex);
   ++n_done;
   model.forecast.observe_step(n_rows - n_outputs, n_outputs, ms);

@@ -124,6 +124,9 @@ class DecoderRunner final {
   // Logits of some tokens of some output rows (decoder_head.h): the same bits as `logits` gives.
   void logits_of(std::span<const HeadRow> rows);
   uint64_t scratch_bytes() const;
+  // What it is at most after steps of at most so many rows, up to so many positions, and logits of
+  // so many rows at a time.
+  uint64_t scratch_bytes_for(int rows, int positions, int n_logits) const;
 
  private:
   struct State;

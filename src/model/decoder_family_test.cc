@@ -1,7 +1,9 @@
 // Every family and kind of rotary scaling on small random-weight models that public tools converted
 // (tools/golden/make_decoders.py), against transformers; and what is refused, by name.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 
 #include "model/decoder.h"
 #include "model/decoder_test_support.h"
@@ -112,6 +114,49 @@ TEST(DecoderFamily, AdaptersActAsInPeftInEveryFamily) {
     ++adapted;
   }
   EXPECT_EQ(adapted, 4);
+}
+
+// What the byte planner charges before a step holds for all shapes of it.
+TEST(DecoderFamily, AStepTakesNoMoreScratchThanIsSaidBeforehand) {
+  for (const char* name : {"llama", "gemma3", "qwen3"}) {
+    const auto file = open_case(name);
+    ASSERT_TRUE(file);
+    const auto decoder = Decoder::load(*file, 2);
+    ASSERT_TRUE(decoder) << decoder.error().to_string();
+    const int n_vocab = (*decoder)->config().n_vocab;
+    for (const int n_threads : {1, 2}) {
+      ThreadPool pool(n_threads);
+      DecoderRunner runner(**decoder, pool, tensor::kernels(tensor::supported_isas().back()));
+      int rows = 0, positions = 0, n_logits = 0;
+      for (const auto& [n, position, sequences, wanted] :
+           {std::array{1, 0, 1, 1}, {3, 40, 1, 2}, {1, 70, 9, 9}, {50, 0, 2, 32}, {7, 90, 3, 1}}) {
+        std::vector<tensor::AlignedBytes> owner;
+        std::vector<std::vector<uint8_t*>> pages;
+        const std::vector<int32_t> tokens(static_cast<size_t>(n), 7 % n_vocab);
+        for (int s = 0; s < sequences; ++s) {
+          pages.push_back(make_pages(**decoder, position + n, &owner));
+          for (size_t i = owner.size() - pages.back().size(); i < owner.size(); ++i)
+            std::memset(owner[i].data(), 0, owner[i].size());
+        }
+        std::vector<Segment> segments;
+        for (int s = 0; s < sequences; ++s) {
+          segments.push_back({.tokens = tokens,
+                              .position = position,
+                              .pages = pages[static_cast<size_t>(s)],
+                              .n_outputs = n});
+        }
+        runner.forward(segments);
+        runner.logits(0, wanted);
+        rows = std::max(rows, n * sequences);
+        positions = std::max(positions, position + n);
+        n_logits = std::max(n_logits, wanted);
+        EXPECT_LE(runner.scratch_bytes(), runner.scratch_bytes_for(rows, positions, n_logits))
+            << name << ": " << n << " rows each at " << position << " of " << sequences;
+      }
+      // And it is no idle bound.
+      EXPECT_GT(3 * runner.scratch_bytes(), runner.scratch_bytes_for(rows, positions, n_logits));
+    }
+  }
 }
 
 // A windowed layer's rows in one tile see different stretches; the bits may not tell.

@@ -13,6 +13,7 @@ using tensor::PackedMatrix;
 namespace {
 constexpr int kRowsInline = 2;  // Up to here, work by rows is not worth waking a thread.
 constexpr int kLoraRows = tensor::LowRank::kRowsMax;
+constexpr int kPiecesAThread = 8;  // Of attention.
 }  // namespace
 
 struct DecoderRunner::State {
@@ -209,7 +210,7 @@ void DecoderRunner::State::attend(int layer) {
   const bool by_head = n_tiles * c.n_head_kv < 2 * pool.n_threads();
   const int per_tile = by_head ? c.n_head : c.n_head_kv;
   const int n = n_tiles * per_tile;
-  const int piece = std::max(1, n / (8 * pool.n_threads()));
+  const int piece = std::max(1, n / (kPiecesAThread * pool.n_threads()));
   const int n_pieces = (n + piece - 1) / piece;
   const size_t scratch = stride * tensor::kAttendQueries;
   if (scores.size() < scratch * static_cast<size_t>(n_pieces)) {
@@ -382,7 +383,28 @@ void DecoderRunner::logits_of(std::span<const HeadRow> rows) {
 
 uint64_t DecoderRunner::scratch_bytes() const {
   const State& s = *state_;
-  return 4 * (s.x.size() + s.added.size() + s.qkv.size() + s.gate_up.size() + s.scores.size() + s.logits.size());
+  uint64_t floats = s.x.size() + s.added.size() + s.qkv.size() + s.gate_up.size() +
+                    s.scores.size() + s.logits.size();
+  for (const State::Turns& t : s.turns) floats += t.cosines.size() + t.sines.size();
+  return 4 * floats + s.normed.bytes() + s.attended.bytes() + s.gated.bytes() +
+         s.output_rows.bytes();
+}
+
+uint64_t DecoderRunner::scratch_bytes_for(int rows, int positions, int n_logits) const {
+  const DecoderConfig& c = state_->c;
+  const auto n_embd = static_cast<uint64_t>(c.n_embd);
+  const uint64_t row = n_embd * (c.family.post_norms ? 2 : 1) +
+                       static_cast<uint64_t>(c.n_q() + 2 * c.n_kv() + 2 * c.n_ff) +
+                       static_cast<uint64_t>(c.n_rot / 2) * (c.window > 0 ? 4 : 2);
+  // An attention step has at most a piece for each row and head, and less than twice what every
+  // thread is meant to have.
+  const int pieces = std::min(rows * c.n_head, 2 * kPiecesAThread * state_->pool.n_threads());
+  const auto pages = static_cast<uint64_t>((positions + kPageTokens - 1) / kPageTokens);
+  const uint64_t scores = pages * kPageTokens * tensor::kAttendQueries;
+  return 4 * (row * static_cast<uint64_t>(rows) + scores * static_cast<uint64_t>(pieces) +
+              static_cast<uint64_t>(n_logits) * static_cast<uint64_t>(c.n_vocab)) +
+         Activations::bytes_for(rows, c.n_embd) + Activations::bytes_for(rows, c.n_q()) +
+         Activations::bytes_for(rows, c.n_ff) + Activations::bytes_for(std::max(1, rows), c.n_embd);
 }
 
 }  // namespace consort::model

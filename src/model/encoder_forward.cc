@@ -131,9 +131,9 @@ void EncoderRunner::State::encode(std::span<const Input> inputs) {
     rows += n;
   }
   if (rows == 0) return;
-  x.resize(rows, c.n_embd);
-  attended.resize(rows, c.n_embd);
-  inner.resize(rows, c.n_ff);
+  x.resize(rows, c.n_embd, true);
+  attended.resize(rows, c.n_embd, true);
+  inner.resize(rows, c.n_ff, true);
   const size_t cells = static_cast<size_t>(rows) * static_cast<size_t>(c.n_embd);
   if (sums.size() < cells) {
     sums.resize(cells);

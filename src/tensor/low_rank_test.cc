@@ -19,7 +19,7 @@ std::vector<float> random_floats(Rng& rng, size_t n, double scale = 1.0) {
 
 Activations random_rows(Rng& rng, const Kernels& kernels, int rows, int n) {
   Activations x;
-  x.resize(rows, n);
+  x.resize(rows, n, true);
   const std::vector<float> values = random_floats(rng, static_cast<size_t>(rows * n));
   std::copy(values.begin(), values.end(), x.row(0));
   for (int m = 0; m < rows; ++m) {

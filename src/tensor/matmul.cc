@@ -42,17 +42,21 @@ void panel_range(const Kernels& kernels, const Activations& x, int row0, int row
 
 }  // namespace
 
-void Activations::resize(int rows, int n) {
+void Activations::resize(int rows, int n, bool rounds) {
   rows_ = rows;
   n_ = n;
   const auto cells = static_cast<size_t>(rows) * static_cast<size_t>(n);
-  if (f32_.size() < cells) {
-    f32_.resize(cells);
-    bf16_.resize(cells);
-  }
+  if (f32_.size() < cells) f32_.resize(cells);
+  if (rounds && bf16_.size() < cells) bf16_.resize(cells);
   const size_t tile_bytes = quantized().tile_bytes();
   const size_t bytes = tile_bytes * static_cast<size_t>((rows + kTileRows - 1) / kTileRows);
   if (tiles_.size() < bytes) tiles_ = AlignedBytes(bytes);
+}
+
+uint64_t Activations::bytes_for(int rows, int n) {
+  return 4 * static_cast<uint64_t>(rows) * static_cast<uint64_t>(n) +
+         QuantizedRows{nullptr, n}.tile_bytes() *
+             static_cast<uint64_t>((rows + kTileRows - 1) / kTileRows);
 }
 
 void Activations::quantize_row(const Kernels& kernels, int m) {

@@ -15,7 +15,11 @@ namespace consort::tensor {
 class Activations final {
  public:
   // Makes room for `rows` x `n`; contents undefined. No allocation once it was as large.
-  void resize(int rows, int n);
+  // `rounds`: with room for bfloat16 copies.
+  void resize(int rows, int n, bool rounds = false);
+  // What resize takes at most, without bfloat16 copies.
+  static uint64_t bytes_for(int rows, int n);
+  uint64_t bytes() const { return 4 * f32_.size() + 2 * bf16_.size() + tiles_.size(); }
   float* row(int m) { return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_); }
   const float* row(int m) const {
     return f32_.data() + static_cast<size_t>(m) * static_cast<size_t>(n_);
