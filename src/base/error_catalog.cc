@@ -482,6 +482,8 @@ constexpr ErrorPage kPages[] = {
      "Name such a model."},
     {9031, "Only components of kind 'generate' can be taught.",
      "Name such a component."},
+    {9032, "An adapter's loss where it is served differs too much from its loss where it was trained.",
+     "Write it with more bits (--adapter-type), or train with a lower learning rate."},
 };
 
 }  // namespace

@@ -56,17 +56,12 @@ void print_rate(const std::string& name, const Value& v, int depth) {
 }
 
 Result<int> eval(Context& context, const Options& o) {
-  if (!o.against.empty()) {
-    return fail(make_error(ErrorCode::unsupported, 8005,
-                           "--against is not built")
-                    .got(o.against)
-                    .to_fix("evaluate both versions with --adapter, or let 'consort promote' compare them"));
-  }
   std::error_code ignored;
   if (o.agent.find(':') != std::string::npos && !std::filesystem::exists(o.agent, ignored)) {
     ComponentEvalOptions options = o.component;
     options.component = o.agent;
     options.data = o.data;
+    options.against = o.against;
     CONSORT_ASSIGN(const Value answer, eval_component(context, options));
     if (context.json)
       print_document(context, answer);
@@ -74,8 +69,10 @@ Result<int> eval(Context& context, const Options& o) {
       print_component_eval(answer);
     return kExitOk;
   }
-  if (!o.component.adapter.empty() || !o.component.metrics.empty() || !o.component.policy.empty())
-    return fail(usage("--adapter, --metric and --policy go with a component").got(o.agent).to_fix("write AGENT:COMPONENT"));
+  if (!o.component.adapter.empty() || !o.component.metrics.empty() || !o.component.policy.empty() || !o.against.empty())
+    return fail(usage("--adapter, --against, --metric and --policy go with a component")
+                    .got(o.agent)
+                    .to_fix("write AGENT:COMPONENT"));
   CONSORT_ASSIGN(auto session, Session::open(context, o.agent));
   std::string data = o.data;
   if (data.empty()) {
@@ -135,7 +132,7 @@ void add_eval(CLI::App& app, Context& context) {
                       "of a component: NAME@VERSION, VERSION, file:PATH, or none");
   command->add_option("--metric", o->component.metrics, "of a component; may be repeated");
   command->add_option("--policy", o->component.policy, "of a component: a gate's policy, for its metrics and golden set");
-  command->add_option("--against", o->against, "another version to compare with");
+  command->add_option("--against", o->against, "of a component: another VERSION to compare with, as for --adapter");
   command->callback(
       [&context, o] { context.action = [&context, o] { return eval(context, *o); }; });
 }

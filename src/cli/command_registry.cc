@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/gate_promotion.h"
 #include "run/adapters.h"
-#include "store/blob_store.h"
 #include "store/registry.h"
 
 namespace consort::cli {
@@ -31,39 +30,14 @@ void print_move(Context& context, const std::string& name, const store::AliasMov
   }
 }
 
-constexpr int kExitGate = 10;
-
-// What the alias means now; empty if nothing yet.
-Result<std::string> meaning_of(store::Registry& registry, const store::ItemName& item, const std::string& alias) {
-  CONSORT_ASSIGN(const auto aliases, registry.aliases(item));
-  const auto found = aliases.find(alias);
-  return found == aliases.end() ? std::string() : found->second;
-}
-
-// The verdict is kept as a blob, and the move's reason names it.
 Result<int> promote_gated(Context& context, store::Registry& registry, const PromotionRequest& request) {
-  CONSORT_ASSIGN(const PromotionVerdict verdict, judge_promotion(context, registry, request));
-  const Value document = verdict.to_value(request);
-  store::BlobStore blobs(context.home() / "blobs");
-  CONSORT_ASSIGN(const Digest digest, blobs.put(contract::canonical_json(document)));
-  if (verdict.pass()) {
-    CONSORT_TRY(registry.move_alias_from(request.candidate.item, request.alias, request.champion,
-                                         request.candidate.version, "gate: passed, verdict " + digest.hex()));
-  }
+  CONSORT_ASSIGN(const PromotionOutcome outcome, promote_through_gate(context, registry, request));
   if (context.json) {
-    Value out = document;
-    out.get_object()->set("moved", verdict.pass());
-    out.get_object()->set("verdict_sha256", digest.hex());
-    print_document(context, out);
+    print_document(context, outcome.document);
   } else {
-    for (const std::string& line : verdict.lines(request)) print_line(line);
-    print_line(fmt::format("{}@{} {} {} (verdict {})", request.candidate.item.name, request.alias,
-                           verdict.pass() ? "now means" : "still means",
-                           verdict.pass() ? request.candidate.version
-                           : request.champion.empty() ? "nothing" : request.champion,
-                           digest.hex().substr(0, 16)));
+    for (const std::string& line : outcome.lines) print_line(line);
   }
-  return verdict.pass() ? kExitOk : kExitGate;
+  return outcome.exit_code;
 }
 
 Result<int> promote(Context& context, const Options& o) {

@@ -7,8 +7,11 @@
 #include "cli/commands.h"
 #include "cli/component_name.h"
 #include "cli/contract_file.h"
+#include "cli/gate_promotion.h"
 #include "cli/models.h"
+#include "cli/train_parity.h"
 #include "model/lock.h"
+#include "run/adapters.h"
 #include "run/host.h"
 #include "train/adapter_export.h"
 #include "train/trainer.h"
@@ -19,10 +22,11 @@ namespace {
 using contract::Value;
 
 struct Options {
-  std::string component, model, data, schema, out, licence, precision = "bf16", weights = "f32";
+  std::string component, model, data, schema, out, licence, policy, precision = "bf16", weights = "f32";
   train::TrainOptions train;
   double alpha = 0;
   int tokens_max = 1024;
+  bool no_register = false;
 };
 
 Result<std::filesystem::path> decoder_file(Context& context, const std::string& name) {
@@ -39,14 +43,15 @@ Result<std::filesystem::path> decoder_file(Context& context, const std::string& 
   return found.main_file;
 }
 
-// The model and the contract, from the options or from the component named.
+// The model, the contract and the adapter, from the options or from the component named.
 struct Subject {
   std::string model;
   std::shared_ptr<const contract::Schema> contract;
+  std::string adapter, alias;  // Of the component; empty: the adapter is a file and nothing more.
 };
 
 Result<Subject> subject_of(const Options& o) {
-  Subject out{o.model, nullptr};
+  Subject out{o.model, nullptr, {}, {}};
   if (!o.component.empty()) {
     CONSORT_ASSIGN(const ComponentRef found, find_component(o.component));
     const agent::ComponentSpec& spec = found.node->spec;
@@ -55,6 +60,11 @@ Result<Subject> subject_of(const Options& o) {
                       .got(o.component));
     }
     out.contract = found.node->output;
+    const size_t at = spec.adapter.find('@');
+    if (!spec.adapter.starts_with("file:")) {
+      out.adapter = spec.adapter.substr(0, at);
+      out.alias = at == std::string::npos ? std::string(run::kDefaultAlias) : spec.adapter.substr(at + 1);
+    }
     if (out.model.empty()) {
       const auto& models = found.owner->definition().models;
       if (const auto at = models.find(spec.model); at != models.end()) out.model = at->second.ref;
@@ -109,12 +119,124 @@ Value losses_value(const std::vector<double>& losses) {
   return Value(std::move(out));
 }
 
+// Seconds by stage, in order.
+class Stages {
+ public:
+  explicit Stages(const Clock& clock) : clock_(clock), begin_(clock.monotonic()) {}
+  void end(std::string name) {
+    const Nanoseconds now = clock_.monotonic();
+    stages_.emplace_back(std::move(name), std::chrono::duration<double>(now - begin_).count());
+    begin_ = now;
+  }
+  Value to_value() const {
+    contract::Object out;
+    for (const auto& [name, seconds] : stages_) out.set(name, seconds);
+    return Value(std::move(out));
+  }
+  std::string text() const {
+    std::string out;
+    for (const auto& [name, seconds] : stages_)
+      out += fmt::format("{}{} {:.1f} s", out.empty() ? "" : ", ", name, seconds);
+    return out;
+  }
+
+ private:
+  const Clock& clock_;
+  Nanoseconds begin_;
+  std::vector<std::pair<std::string, double>> stages_;
+};
+
+Result<void> make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return {};
+  return fail(make_error(ErrorCode::unavailable, 9022, "a folder cannot be made").at(folder).got(error.message()));
+}
+
+// The adapter with where it comes from.
+model::AdapterFile adapter_of(const train::TrainResult& done, const model::Decoder& decoder, const Digest& base,
+                              const train::Dataset& data, const train::Renderer& renderer, const Subject& subject,
+                              const std::string& licence) {
+  model::AdapterFile adapter = done.weights.to_adapter(decoder.config());
+  adapter.base_sha256 = base;
+  adapter.metadata = {{"consort.base.name", subject.model},
+                      {"consort.data.sha256", data.digest.hex()},
+                      {"consort.template.sha256", renderer.template_digest().hex()}};
+  if (!licence.empty()) adapter.metadata["consort.licence"] = licence;
+  if (subject.contract) adapter.metadata["consort.contract.sha256"] = subject.contract->digest().hex();
+  return adapter;
+}
+
+struct Registered {
+  std::string name;  // "planner@3"; empty: not registered.
+  std::optional<PromotionOutcome> gate;
+};
+
+// The adapter becomes the next version of the component's, and with a policy goes through the gate.
+Result<Registered> enter(Context& context, const Options& o, const Subject& subject, Stages& stages) {
+  Registered out;
+  if (subject.adapter.empty() || o.no_register) return out;
+  const std::filesystem::path file = std::filesystem::path(o.out) / "adapter.gguf";
+  PromotionRequest request;
+  CONSORT_ASSIGN(request.candidate,
+                 run::register_adapter(context.home(), context.clock, subject.adapter, "", file));
+  out.name = subject.adapter + "@" + request.candidate.version;
+  stages.end("register");
+  if (o.policy.empty()) return out;
+  CONSORT_ASSIGN(const auto registry, store::Registry::open(context.home(), context.clock));
+  request.alias = subject.alias;
+  request.policy = o.policy;
+  CONSORT_ASSIGN(request.champion, meaning_of(*registry, request.candidate.item, request.alias));
+  CONSORT_ASSIGN(out.gate, promote_through_gate(context, *registry, request));
+  stages.end("gate");
+  return out;
+}
+
+Value report_of(const Options& o, const Subject& subject, const train::Dataset& data, const train::TrainResult& done,
+                const Parity& parity, const Registered& registered, const Stages& stages) {
+  const std::filesystem::path folder = o.out;
+  const double speed = done.seconds > 0 ? static_cast<double>(done.n_tokens) / done.seconds : 0;
+  return Value::object({{"model", subject.model},
+                        {"examples", static_cast<uint64_t>(data.examples.size())},
+                        {"steps", static_cast<uint64_t>(done.losses.size())},
+                        {"resumed_at", done.resumed_at},
+                        {"tokens", done.n_tokens},
+                        {"seconds", done.seconds},
+                        {"tokens_per_second", speed},
+                        {"first_loss", done.losses.front()},
+                        {"last_loss", done.losses.back()},
+                        {"parity", parity.to_value()},
+                        {"adapter", (folder / "adapter.gguf").string()},
+                        {"peft", (folder / "peft").string()},
+                        {"registered", registered.name.empty() ? Value() : Value(registered.name)},
+                        {"gate", registered.gate ? registered.gate->document : Value()},
+                        {"stages", stages.to_value()},
+                        {"losses", losses_value(done.losses)}});
+}
+
+void print_report(Context& context, const Options& o, const train::TrainResult& done, const Parity& parity,
+                  const Registered& registered, const Stages& stages) {
+  const std::filesystem::path folder = o.out;
+  say(context, fmt::format("{} steps; loss {:.4f} -> {:.4f}; on {} examples {:.4f} where trained, {:.4f} where served",
+                           done.losses.size(), done.losses.front(), done.losses.back(), parity.examples,
+                           parity.trained, parity.served));
+  say(context, stages.text());
+  print_line((folder / "adapter.gguf").string());
+  print_line((folder / "peft").string());
+  if (!registered.name.empty()) print_line(registered.name);
+  if (!registered.gate) return;
+  for (const std::string& line : registered.gate->lines) print_line(line);
+}
+
 Result<int> train_command(Context& context, const Options& options) {
   Options o = options;
   o.train.lora.alpha = static_cast<float>(o.alpha > 0 ? o.alpha : 2.0 * o.train.lora.rank);
   o.train.pass.precision =
       o.precision == "f32" ? tensor::TrainPrecision::f32 : tensor::TrainPrecision::bf16;
+  Stages stages(context.clock);
   CONSORT_ASSIGN(const Subject subject, subject_of(o));
+  if (!o.policy.empty() && (subject.adapter.empty() || o.no_register))
+    return fail(usage("--policy needs a component with an adapter, to be registered").got(o.component));
   CONSORT_ASSIGN(const auto path, decoder_file(context, subject.model));
   CONSORT_ASSIGN(const auto file, model::GgufFile::open(path));
   CONSORT_ASSIGN(const auto renderer, train::Renderer::create(*file));
@@ -123,59 +245,33 @@ Result<int> train_command(Context& context, const Options& options) {
                  train::read_dataset(text, o.data, *renderer, {o.tokens_max, subject.contract}));
   say(context, fmt::format("{} examples, {} tokens, {} of them learnt", data.examples.size(),
                            data.n_tokens(), data.n_labels()));
-  const std::filesystem::path folder = o.out;
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return fail(make_error(ErrorCode::unavailable, 9022, "a folder cannot be made")
-                    .at(o.out)
-                    .got(error.message()));
-  }
+  CONSORT_TRY(make_folder(o.out));
   context.progress().update("loading " + subject.model, -1);
   CONSORT_ASSIGN(const auto decoder, model::Decoder::load(*file));
-  const Digest base = file->digest();
   context.progress().finish();
+  stages.end("data and model");
   TrainReport report(context);
   CONSORT_ASSIGN(const train::TrainResult done,
-                 train::train_decoder(*decoder, base, data, o.train, folder, context.clock,
+                 train::train_decoder(*decoder, file->digest(), data, o.train, o.out, context.clock,
                                       context.stop.get_token(), std::ref(report)));
   context.progress().finish();
-
-  model::AdapterFile adapter = done.weights.to_adapter(decoder->config());
-  adapter.base_sha256 = base;
-  adapter.metadata = {{"consort.base.name", subject.model},
-                      {"consort.data.sha256", data.digest.hex()},
-                      {"consort.template.sha256", renderer->template_digest().hex()}};
-  if (!o.licence.empty()) adapter.metadata["consort.licence"] = o.licence;
-  if (subject.contract)
-    adapter.metadata["consort.contract.sha256"] =
-        subject.contract->digest().hex();
-  CONSORT_TRY(train::write_adapter_files(folder, adapter, decoder->config(), weights_of(o.weights)));
-  const double speed = done.seconds > 0 ? static_cast<double>(done.n_tokens) / done.seconds : 0;
-  const Value answer = Value::object(
-      {{"model", subject.model},
-       {"examples", static_cast<uint64_t>(data.examples.size())},
-       {"steps", static_cast<uint64_t>(done.losses.size())},
-       {"resumed_at", done.resumed_at},
-       {"tokens", done.n_tokens},
-       {"seconds", done.seconds},
-       {"tokens_per_second", speed},
-       {"first_loss", done.losses.front()},
-       {"last_loss", done.losses.back()},
-       {"adapter", (folder / "adapter.gguf").string()},
-       {"peft", (folder / "peft").string()},
-       {"losses", losses_value(done.losses)}});
-  CONSORT_TRY(write_file_atomic(folder / "training.json", contract::to_json_pretty(answer) + "\n"));
-  if (context.json) {
+  stages.end("training");
+  const model::AdapterFile adapter =
+      adapter_of(done, *decoder, file->digest(), data, *renderer, subject, o.licence);
+  CONSORT_TRY(train::write_adapter_files(o.out, adapter, decoder->config(), weights_of(o.weights)));
+  CONSORT_ASSIGN(const Parity parity,
+                 check_parity(path, std::filesystem::path(o.out) / "adapter.gguf", *decoder, done.weights, data,
+                              o.train, context.clock, context.stop.get_token()));
+  stages.end("parity");
+  CONSORT_ASSIGN(const Registered registered, enter(context, o, subject, stages));
+  const Value answer = report_of(o, subject, data, done, parity, registered, stages);
+  CONSORT_TRY(write_file_atomic(std::filesystem::path(o.out) / "training.json",
+                                contract::to_json_pretty(answer) + "\n"));
+  if (context.json)
     print_document(context, answer);
-  } else {
-    say(context, fmt::format("{} steps in {:.1f} s, {:.0f} tokens/s; loss {:.4f} -> {:.4f}",
-                             done.losses.size(), done.seconds, speed, done.losses.front(),
-                             done.losses.back()));
-    print_line((folder / "adapter.gguf").string());
-    print_line((folder / "peft").string());
-  }
-  return kExitOk;
+  else
+    print_report(context, o, done, parity, registered, stages);
+  return registered.gate ? registered.gate->exit_code : kExitOk;
 }
 
 }  // namespace
@@ -188,6 +284,8 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--data", o->data, "JSON Lines: {prompt, completion} or {messages}; -: stdin")
       ->required();
   command->add_option("--out", o->out, "folder of the adapter and the checkpoint")->required();
+  command->add_option("--policy", o->policy, "promote the new version through the gate with this policy");
+  command->add_flag("--no-register", o->no_register, "the component's adapter gets no new version");
   command->add_option("--schema", o->schema, "contract of the completions");
   command->add_option("--licence", o->licence, "of the data, kept in the adapter");
   command->add_option("--rank", o->train.lora.rank, "of the LoRA matrices")

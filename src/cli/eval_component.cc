@@ -29,24 +29,24 @@ Result<std::vector<eval::Measure>> measures_of(const ComponentEvalOptions& o, co
   return std::vector{eval::Measure::exact, eval::Measure::fields, eval::Measure::chrf};
 }
 
-// What HostOptions::adapters should hold for `--adapter`.
-Result<std::map<std::string, std::string>> overrides_of(const ComponentEvalOptions& o, const agent::Node& node) {
-  if (o.adapter.empty()) return std::map<std::string, std::string>();
+// What HostOptions::adapters should hold for `--adapter` or `--against`.
+Result<std::map<std::string, std::string>> overrides_of(const std::string& adapter, const agent::Node& node) {
+  if (adapter.empty()) return std::map<std::string, std::string>();
   const std::string named = node.spec.adapter.substr(0, node.spec.adapter.find('@'));
-  const size_t at = o.adapter.find('@');
-  const bool file = o.adapter.starts_with("file:");
+  const size_t at = adapter.find('@');
+  const bool file = adapter.starts_with("file:");
   const bool qualified = !file && at != std::string::npos;
-  const std::string name = qualified ? o.adapter.substr(0, at) : named;
+  const std::string name = qualified ? adapter.substr(0, at) : named;
   if (name.empty() || !uses_adapter(node, name)) {
     return fail(make_error(ErrorCode::not_found, 8205, "component '" + node.spec.name + "' does not use the adapter")
                     .at(node.spec.where.to_string())
-                    .got(o.adapter)
+                    .got(adapter)
                     .to_fix(named.empty() ? "write 'adapter: NAME' in the component" : "it uses '" + named + "'"));
   }
   std::error_code ignored;
-  std::string version = qualified ? o.adapter.substr(at + 1) : o.adapter;
+  std::string version = qualified ? adapter.substr(at + 1) : adapter;
   if (version == "none") version = "";
-  if (file) version = "file:" + std::filesystem::absolute(o.adapter.substr(5), ignored).string();
+  if (file) version = "file:" + std::filesystem::absolute(adapter.substr(5), ignored).string();
   return std::map<std::string, std::string>{{name, version}};
 }
 
@@ -70,6 +70,32 @@ Value means(const GoldenTask& task, const std::vector<GoldenAnswer>& answers, Ke
             mean_value(eval::mean_of(scores, clusters, eval::is_graded(task.measures[m]))));
   }
   return Value(std::move(out));
+}
+
+// The other version beside this one, on the rows that are no probe.
+Value comparison(const GoldenTask& task, const std::vector<std::vector<GoldenAnswer>>& answers, const std::string& name) {
+  contract::Object out;
+  for (size_t m = 0; m < task.measures.size(); ++m) {
+    std::vector<double> other, mine;
+    std::vector<std::string> clusters;
+    for (size_t i = 0; i < task.set.rows.size(); ++i) {
+      if (task.set.rows[i].probe) continue;
+      mine.push_back(answers[0][i].scores[m]);
+      other.push_back(answers[1][i].scores[m]);
+      clusters.push_back(task.set.rows[i].cluster);
+    }
+    const bool graded = eval::is_graded(task.measures[m]);
+    const eval::Contrast c = eval::contrast_of(other, mine, clusters, graded);
+    out.set(std::string(eval::name(task.measures[m])),
+            Value::object({{"value", eval::mean_of(other, clusters, graded).value},
+                           {"difference", c.difference},
+                           {"low", c.interval.low},
+                           {"high", c.interval.high},
+                           {"gains", c.gains},
+                           {"losses", c.losses},
+                           {"p", c.p ? Value(*c.p) : Value()}}));
+  }
+  return Value::object({{"adapter", name}, {"metrics", std::move(out)}, {"ms", median_ms(answers[1])}});
 }
 
 Value calibration(const std::vector<GoldenAnswer>& answers) {
@@ -102,10 +128,17 @@ Result<Value> eval_component(Context& context, const ComponentEvalOptions& optio
   CONSORT_ASSIGN(auto measures, measures_of(o, *found.node));
   CONSORT_ASSIGN(GoldenTask task, read_task(o.data, std::move(measures), *found.node->input));
   task.tolerance = tolerance;
-  CONSORT_ASSIGN(const auto adapters, overrides_of(o, *found.node));
+  CONSORT_ASSIGN(const auto adapters, overrides_of(o.adapter, *found.node));
+  CONSORT_ASSIGN(const auto others, overrides_of(o.against, *found.node));
   auto session = Session::of(context, found.graph);
   CONSORT_ASSIGN(const auto host, session->new_host(true, adapters));
-  CONSORT_ASSIGN(const auto answers, answer_all(context, found, {host.get()}, task));
+  std::unique_ptr<run::Host> other;
+  std::vector<run::Host*> hosts = {host.get()};
+  if (!o.against.empty()) {
+    CONSORT_ASSIGN(other, session->new_host(false, others));
+    hosts.push_back(other.get());
+  }
+  CONSORT_ASSIGN(const auto answers, answer_all(context, found, hosts, task));
   const std::vector<GoldenAnswer>& mine = answers[0];
   CONSORT_ASSIGN(const auto registry, store::Registry::open(context.home(), context.clock));
   CONSORT_ASSIGN(const int64_t looks, registry->count_look(task.set.digest, "eval " + o.component));
@@ -138,6 +171,7 @@ Result<Value> eval_component(Context& context, const ComponentEvalOptions& optio
                         {"metrics", means(task, mine, [](const eval::GoldenRow& r) { return !r.probe; })},
                         {"slices", std::move(slices)},
                         {"probe", probed ? means(task, mine, [](const eval::GoldenRow& r) { return r.probe; }) : Value()},
+                        {"against", other ? comparison(task, answers, o.against) : Value()},
                         {"calibration_error", calibration(mine)},
                         {"failed", failed},
                         {"errors", std::move(errors)},
@@ -170,6 +204,15 @@ void print_component_eval(const Value& v) {
   if (!v.find("probe")->is_null()) {
     print_line("  probe");
     print_means(*v.find("probe"), 2);
+  }
+  if (const Value& against = *v.find("against"); !against.is_null()) {
+    print_line("  against " + against.string_or("adapter", ""));
+    for (const auto& [name, c] : against.find("metrics")->as_object()) {
+      auto points = [&c = c](const char* key) { return c.find(key)->as_number().as_double() * 100; };
+      print_line(fmt::format("    {:<16} {:>6.1f} %: {:+.1f} points here (95 %: {:+.1f} to {:+.1f}; {} rows gained, {} lost)", name,
+                             points("value"), points("difference"), points("low"), points("high"),
+                             contract::to_json(*c.find("gains")), contract::to_json(*c.find("losses"))));
+    }
   }
   if (!v.find("calibration_error")->is_null())
     print_line(fmt::format("  calibration error {:.3f}", v.find("calibration_error")->as_number().as_double()));

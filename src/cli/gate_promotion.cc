@@ -146,4 +146,31 @@ Result<PromotionVerdict> judge_promotion(Context& context, store::Registry& regi
   return out;
 }
 
+Result<std::string> meaning_of(store::Registry& registry, const store::ItemName& item, const std::string& alias) {
+  CONSORT_ASSIGN(const auto aliases, registry.aliases(item));
+  const auto found = aliases.find(alias);
+  return found == aliases.end() ? std::string() : found->second;
+}
+
+Result<PromotionOutcome> promote_through_gate(Context& context, store::Registry& registry,
+                                              const PromotionRequest& request) {
+  CONSORT_ASSIGN(const PromotionVerdict verdict, judge_promotion(context, registry, request));
+  PromotionOutcome out{verdict.to_value(request), verdict.lines(request), verdict.pass() ? kExitOk : kExitGate};
+  store::BlobStore blobs(context.home() / "blobs");
+  CONSORT_ASSIGN(const Digest digest, blobs.put(contract::canonical_json(out.document)));
+  if (verdict.pass()) {
+    CONSORT_TRY(registry.move_alias_from(request.candidate.item, request.alias, request.champion,
+                                         request.candidate.version, "gate: passed, verdict " + digest.hex()));
+  }
+  out.document.get_object()->set("moved", verdict.pass());
+  out.document.get_object()->set("verdict_sha256", digest.hex());
+  out.lines.push_back(fmt::format("{}@{} {} {} (verdict {})", request.candidate.item.name, request.alias,
+                                  verdict.pass() ? "now means" : "still means",
+                                  verdict.pass()             ? request.candidate.version
+                                  : request.champion.empty() ? "nothing"
+                                                             : request.champion,
+                                  digest.hex().substr(0, 16)));
+  return out;
+}
+
 }  // namespace consort::cli

@@ -36,4 +36,19 @@ struct PromotionVerdict {
 Result<PromotionVerdict> judge_promotion(Context& context, store::Registry& registry,
                                          const PromotionRequest& request);
 
+inline constexpr int kExitGate = 10;  // Refused by the gate.
+
+struct PromotionOutcome {
+  contract::Value document;        // The verdict, "moved" and "verdict_sha256".
+  std::vector<std::string> lines;  // For people.
+  int exit_code = 0;               // 0 or kExitGate.
+};
+
+// What the alias means now; empty if nothing yet.
+Result<std::string> meaning_of(store::Registry& registry, const store::ItemName& item, const std::string& alias);
+// Judges, keeps the verdict as a blob, and on a pass moves the alias, only if it still means the champion that was
+// compared; the move's reason names the verdict. Errors: as above, and 1224.
+Result<PromotionOutcome> promote_through_gate(Context& context, store::Registry& registry,
+                                              const PromotionRequest& request);
+
 }  // namespace consort::cli

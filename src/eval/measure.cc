@@ -152,32 +152,68 @@ Result<double> score(Measure measure, const GoldenSet& set, const GoldenRow& row
   return 0;
 }
 
+namespace {
+
+// Clusters as numbers from 0; rows without one are alone.
+struct Clusters {
+  std::vector<size_t> of;
+  bool shared = false;  // Two rows at least are of one cluster.
+};
+
+Clusters clusters_of(const std::vector<std::string>& names) {
+  Clusters out;
+  std::map<std::string, size_t> ids;
+  size_t next = 0;
+  for (const std::string& name : names) {
+    if (name.empty()) {
+      out.of.push_back(next++);
+      continue;
+    }
+    const auto [found, added] = ids.try_emplace(name, next);
+    next += added ? 1 : 0;
+    out.shared = out.shared || !added;
+    out.of.push_back(found->second);
+  }
+  return out;
+}
+
+}  // namespace
+
 Mean mean_of(const std::vector<double>& scores, const std::vector<std::string>& cluster, bool graded) {
   Mean out{0, {0, 1}, static_cast<int64_t>(scores.size())};
   if (scores.empty()) return out;
-  std::map<std::string, size_t> ids;
-  std::vector<size_t> of;
-  size_t next = 0;
-  bool clustered = false;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    out.value += scores[i] / static_cast<double>(scores.size());
-    if (cluster[i].empty()) {
-      of.push_back(next++);
-      continue;
-    }
-    const auto [found, added] = ids.try_emplace(cluster[i], next);
-    next += added ? 1 : 0;
-    clustered = clustered || !added;
-    of.push_back(found->second);
-  }
-  if (!graded && !clustered) {
+  for (const double score : scores) out.value += score / static_cast<double>(scores.size());
+  const Clusters clusters = clusters_of(cluster);
+  if (!graded && !clusters.shared) {
     Rate rate;
     for (const double s : scores) rate.count(s > 0.5);
     out.interval = {rate.low(), rate.high()};
     return out;
   }
-  const Interval drawn = cluster_bootstrap(scores, of, {.alpha = 0.05}).interval;
+  const Interval drawn = cluster_bootstrap(scores, clusters.of, {.alpha = 0.05}).interval;
   out.interval = {std::max(0.0, drawn.low), std::min(1.0, drawn.high)};
+  return out;
+}
+
+Contrast contrast_of(const std::vector<double>& other, const std::vector<double>& scores,
+                     const std::vector<std::string>& cluster, bool graded) {
+  Contrast out;
+  if (scores.empty()) return out;
+  std::vector<double> differences;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    differences.push_back(scores[i] - other[i]);
+    out.difference += differences.back() / static_cast<double>(scores.size());
+    out.gains += differences.back() > 0 ? 1 : 0;
+    out.losses += differences.back() < 0 ? 1 : 0;
+  }
+  const Clusters clusters = clusters_of(cluster);
+  if (!graded && !clusters.shared) {
+    const PairedCounts counts = count_pairs(other, scores);
+    out.interval = tango_interval(counts, 0.05);
+    out.p = mcnemar_exact(counts);
+    return out;
+  }
+  out.interval = cluster_bootstrap(differences, clusters.of, {.alpha = 0.05}).interval;
   return out;
 }
 

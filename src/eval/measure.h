@@ -49,4 +49,16 @@ struct Mean {
 };
 Mean mean_of(const std::vector<double>& scores, const std::vector<std::string>& cluster, bool graded);
 
+// Two versions' scores of the same rows: mean of `scores` less that of `other`, with a 95 % interval: Tango's for
+// right or wrong, the bootstrap for graded scores and for rows in clusters. `p`: exact McNemar, two-sided, where
+// rows are right or wrong and of no cluster.
+struct Contrast {
+  double difference = 0;
+  Interval interval{-1, 1};
+  int64_t gains = 0, losses = 0;  // Rows on which `scores` is the higher, the lower.
+  std::optional<double> p;
+};
+Contrast contrast_of(const std::vector<double>& other, const std::vector<double>& scores,
+                     const std::vector<std::string>& cluster, bool graded);
+
 }  // namespace consort::eval

@@ -75,6 +75,21 @@ TEST(Measure, AMeanOfRightAndWrongHasWilsonsInterval) {
   EXPECT_NEAR(m.interval.high, 0.9433, 1e-4);
 }
 
+// 3 losses and 11 gains of 40: scipy.stats.binomtest(3, 14).pvalue is 0.05737.
+TEST(Measure, TwoVersionsAreComparedRowByRow) {
+  std::vector<double> other(40, 1), scores(40, 1);
+  for (size_t i = 0; i < 3; ++i) scores[i] = 0;
+  for (size_t i = 3; i < 14; ++i) other[i] = 0;
+  const Contrast c = contrast_of(other, scores, std::vector<std::string>(40), false);
+  EXPECT_DOUBLE_EQ(c.difference, 0.2);
+  EXPECT_EQ(c.gains, 11);
+  EXPECT_EQ(c.losses, 3);
+  EXPECT_NEAR(c.p.value_or(0), 0.05737, 1e-5);
+  EXPECT_LT(c.interval.low, 0.2);
+  EXPECT_GT(c.interval.high, 0.2);
+  EXPECT_FALSE(contrast_of(other, scores, std::vector<std::string>(40), true).p);
+}
+
 TEST(Measure, RowsOfOneClusterTellLessThanAsManyAlone) {
   std::vector<double> scores;
   std::vector<std::string> alone, together;

@@ -54,25 +54,27 @@ class Gate(ProgramTest):
                     "latency_ratio_max": 20, **more}
         return self.write(name, json.dumps(document))
 
-    def train(self, name, swapped=False, seed=1):
+    def train(self, name, swapped=False, weights="f32", policy=()):
+        """Teaches the component's adapter: its next version."""
         other = dict(zip(CODES, reversed(CODES)))
         rows = [{"prompt": f"Code of {word}?", "completion": '{"code":"%s"}' % (other[code] if swapped else code)}
                 for word, code in labelled(0, LEARN)]
         data = self.write(name + ".jsonl", lines(rows))
         out = self.tmp / name
-        self.ok("train", "--model", MODEL, "--data", data, "--out", out, "--epochs", "6", "--learning-rate", "0.002",
-                "--rank", "8", "--seed", seed, "--batch-tokens", "256", "--accumulate", "1", "--checkpoint-every", "0", "--json",
-                timeout=600)
-        self.ok("import", out / "adapter.gguf", "--name", "code")
+        return self.run_program(
+            "train", f"{self.agent}:code", "--data", data, "--out", out, "--epochs", "5", "--learning-rate", "0.002", "--rank", "8",
+            "--batch-tokens", "128", "--accumulate", "1", "--adapter-type", weights, "--json", *policy, timeout=600)
 
     def champion(self):
         rows = self.ok("ls", "adapters", "--json").lines()
         return [row["version"] for row in rows if "champion" in row["aliases"]]
 
     def test_an_equal_version_passes_a_broken_one_is_refused_and_rollback_restores(self):
-        self.train("good", seed=1)
-        self.train("equal", seed=2)
-        self.train("broken", swapped=True)
+        good = self.train("good").json()
+        self.assertEqual((good["registered"], good["gate"]), ("code@1", None))
+        self.assertEqual(set(good["stages"]), {"data and model", "training", "parity", "register"})
+        self.assertAlmostEqual(good["parity"]["served"], good["parity"]["trained"], delta=0.02)
+        self.train("good", weights="q8_0")   # From the checkpoint: the same training in other bytes.
         better = self.policy("better.yaml", {"margin": 0.3, "slice_margin": 0.45, "superior": True})
         first = self.ok("promote", "code@1", "--policy", better, "--json").json()
         self.assertTrue(first["pass"] and first["moved"])
@@ -91,10 +93,13 @@ class Gate(ProgramTest):
         kept = self.home / "blobs" / passed["verdict_sha256"][:2] / passed["verdict_sha256"]
         self.assertTrue(json.loads(kept.read_text())["pass"])
 
+        broken = self.train("broken", swapped=True, policy=("--policy", same))
+        self.assertEqual(broken.code, 10, broken.err)
+        self.assertEqual((broken.json()["registered"], broken.json()["gate"]["moved"]), ("code@3", False))
         refused = self.run_program("promote", "code@3", "--policy", same)
         self.assertEqual(refused.code, 10, refused.err)
         self.assertIn("REFUSED: code@3 in place of code@2", refused.out)
-        self.assertIn("looked at 3 times", refused.out)
+        self.assertIn("looked at 4 times", refused.out)
         self.assertIn("Why not:", refused.out)
         self.assertIn("code@champion still means 2", refused.out)
         self.assertEqual(self.champion(), ["2"])
@@ -102,9 +107,11 @@ class Gate(ProgramTest):
         self.assertEqual(self.champion(), ["1"])
 
         answer = self.ok("eval", f"{self.agent}:code", "--data", self.golden, "--adapter", "code@3", "--metric", "exact", "--json").json()
-        good = self.ok("eval", f"{self.agent}:code", "--data", self.golden, "--metric", "exact", "--json").json()
+        good = self.ok("eval", f"{self.agent}:code", "--data", self.golden, "--metric", "exact", "--against", "3", "--json").json()
+        self.assertEqual(good["against"]["metrics"]["exact"]["value"], answer["metrics"]["exact"]["value"])
+        self.assertGreater(good["against"]["metrics"]["exact"]["low"], 0)
         self.assertGreater(good["metrics"]["exact"]["value"], answer["metrics"]["exact"]["value"] + 0.4)
-        self.assertEqual(good["looks"], 5)
+        self.assertEqual(good["looks"], 6)
         self.assertEqual(set(good["slices"]), {"animals", "vehicles"})
         print(refused.out)
 
