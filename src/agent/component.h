@@ -44,7 +44,7 @@ struct Call {
 struct CallScope {
   std::string run;             // Ids for idempotency keys and logs.
   std::string step;
-  int attempt = 1;
+  int attempt = 1;  // Those of the nested agents around the step count, too.
   uint64_t seed = 0;           // H(run's seed, step, attempt).
   std::optional<Nanoseconds> deadline;  // On `clock`.
   const Clock* clock = nullptr;

@@ -14,22 +14,17 @@ struct Options {
   bool no_ingest = false;
 };
 
-// "planner=path/to/agent.yaml" is not possible before the registry keeps versions; "planner" alone
-// says that the component of the agent file as it is now stands in for the recorded one.
-Result<std::set<std::string>> parse_swaps(const std::vector<std::string>& swaps) {
-  std::set<std::string> out;
+constexpr std::string_view kCurrent = "current";
+
+// "planner=3": component -> version. "planner" alone is "planner=current".
+Result<std::map<std::string, std::string>> parse_swaps(const std::vector<std::string>& swaps) {
+  std::map<std::string, std::string> out;
   for (const std::string& swap : swaps) {
     size_t equals = swap.find('=');
-    std::string version = equals == std::string::npos ? "" : swap.substr(equals + 1);
-    if (equals != std::string::npos && version != "current") {
-      return fail(
-          make_error(ErrorCode::unsupported, 8005,
-                     "--swap to a stored version is not built: it needs the registry of versions")
-              .got(swap)
-              .to_fix("change the component in the agent file and write --swap " +
-                      swap.substr(0, equals) + "=current"));
+    std::string version(equals == std::string::npos ? kCurrent : swap.substr(equals + 1));
+    if (!out.emplace(swap.substr(0, equals), std::move(version)).second) {
+      return fail(usage("--swap names a component twice").got(swap).to_fix("give one version of it"));
     }
-    out.insert(swap.substr(0, equals));
   }
   return out;
 }
@@ -55,7 +50,7 @@ void print_report(const run::ReplayReport& report) {
 // Exit 1 when something differs and nothing was swapped: then the promise of equal bits does not
 // hold.
 Result<int> replay(Context& context, const Options& o) {
-  CONSORT_ASSIGN(std::set<std::string> swaps, parse_swaps(o.swaps));
+  CONSORT_ASSIGN(auto swaps, parse_swaps(o.swaps));
   run::RunView view;
   store::RunId id;
   {
@@ -64,17 +59,16 @@ Result<int> replay(Context& context, const Options& o) {
     CONSORT_ASSIGN(view, run::load_run(*readable, id));
   }
   CONSORT_ASSIGN(auto session, Session::open(context, definition_of(view, o.agent)));
-  for (const std::string& name : swaps) {
-    if (!session->graph().nodes().contains(name.substr(0, name.find('/')))) {
-      return fail(
-          make_error(ErrorCode::not_found, 8003, "the agent has no such component").got(name));
-    }
+  run::ReplayOptions options;
+  for (const auto& [name, version] : swaps) {
+    options.swaps.insert(name);
+    if (session->graph().nodes().contains(name.substr(0, name.find('/')))) continue;
+    return fail(make_error(ErrorCode::not_found, 8003, "the agent has no such component").got(name));
   }
-  CONSORT_ASSIGN(run::Host * host, session->host(!o.no_ingest));
+  std::erase_if(swaps, [](const auto& swap) { return swap.second == kCurrent; });
+  CONSORT_ASSIGN(auto host, session->new_host(!o.no_ingest, {}, swaps));
   CONSORT_ASSIGN(auto journal, store::Journal::open_read_only(context.home()));
   run::Executor executor(journal.get(), context.clock);
-  run::ReplayOptions options;
-  options.swaps = swaps;
   options.watch = session->watch();
   CONSORT_ASSIGN(run::ReplayReport report, executor.replay(id, session->graph(), *host, options));
   context.progress().finish();
@@ -82,7 +76,7 @@ Result<int> replay(Context& context, const Options& o) {
     print_document(context, report.to_value());
   else
     print_report(report);
-  return report.bit_equal() || !swaps.empty() ? kExitOk : kExitRunFailed;
+  return report.bit_equal() || !options.swaps.empty() ? kExitOk : kExitRunFailed;
 }
 
 }  // namespace
@@ -92,7 +86,8 @@ void add_replay(CLI::App& app, Context& context) {
   CLI::App* command =
       app.add_subcommand("replay", "recompute a finished run and compare, bit for bit");
   command->add_option("RUN", o->run, "run id, the beginning of one, or 'last'")->required();
-  command->add_option("--swap", o->swaps, "component=current: it may differ from what was recorded")
+  command->add_option("--swap", o->swaps, "component=VERSION of its adapter (or ADAPTER@VERSION, file:PATH, none); component=current: "
+                      "as the agent file has it now")
       ->allow_extra_args(false);
   command->add_option("--agent", o->agent, "the agent file, if it was moved");
   command->add_flag("--no-ingest", o->no_ingest, "use memories as they are");

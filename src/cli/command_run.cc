@@ -1,4 +1,4 @@
-// run and resume.
+// run, resume, and cancel.
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
@@ -14,6 +14,7 @@ using contract::Value;
 struct Options {
   std::string agent, input, out, run;
   std::vector<std::string> sets;
+  std::vector<std::string> retries, values;  // Of steps whose effect nobody knows.
   uint64_t seed = 0;
   int64_t tokens = 0;
   int64_t deadline_ms = 0;
@@ -80,6 +81,30 @@ Result<int> run(Context& context, const Options& o) {
   return report_run(context, result, !o.out.empty());
 }
 
+// What a person says about steps with an effect: --retry STEP, --value STEP=JSON.
+Result<std::map<std::string, run::Resolution>> read_resolutions(const Options& o, const run::RunView& view) {
+  std::map<std::string, run::Resolution> out;
+  for (const std::string& step : o.retries) out[step].retry = true;
+  for (const std::string& text : o.values) {
+    size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(usage("--value takes STEP=JSON").got(text).to_fix("write --value send='{\"ok\":true}'"));
+    CONSORT_ASSIGN(Value value, read_value(text.substr(equals + 1)));
+    out[text.substr(0, equals)].value = std::move(value);
+  }
+  for (const auto& [step, resolution] : out) {
+    if (resolution.retry && resolution.value)
+      return fail(usage("a step is either tried again or given a value").got(step).to_fix("give one of them"));
+    if (view.find(step) == nullptr) {
+      return fail(make_error(ErrorCode::not_found, 7020, "the run has no step of this name")
+                      .at(view.run.text)
+                      .got(step)
+                      .to_fix("'consort show " + view.run.text + "' says for which step it waits"));
+    }
+  }
+  return out;
+}
+
 Result<int> resume(Context& context, const Options& o) {
   run::RunView view;
   store::RunId id;
@@ -90,15 +115,29 @@ Result<int> resume(Context& context, const Options& o) {
   }
   if (store::is_ended(view.state) && o.out.empty())
     return report_run(context, run::result_of(view), false);
+  CONSORT_ASSIGN(auto resolutions, read_resolutions(o, view));
   CONSORT_ASSIGN(auto session, Session::open(context, definition_of(view, o.agent)));
   CONSORT_ASSIGN(store::Journal * journal, session->journal());
   CONSORT_ASSIGN(run::Host * host, session->host(!o.no_ingest));
   run::Executor executor(journal, context.clock, {o.n_threads, o.fault_kill_after});
   run::ResumeOptions options;
+  options.resolutions = std::move(resolutions);
   options.watch = session->watch();
   CONSORT_ASSIGN(run::RunResult result, executor.resume(id, session->graph(), *host, options));
   if (!o.out.empty()) CONSORT_TRY(write_outputs(context, *session, result, o.out));
   return report_run(context, result, !o.out.empty());
+}
+
+Result<int> cancel(Context& context, const std::string& name) {
+  CONSORT_ASSIGN(auto journal, store::Journal::open(context.home(), context.clock));
+  CONSORT_ASSIGN(store::RunId id, find_run(*journal, name));
+  run::Executor executor(journal.get(), context.clock);
+  CONSORT_TRY(executor.cancel(id, "asked for"));
+  if (context.json)
+    print_document(context, Value::object({{"run", id.text}, {"state", "cancelled"}}));
+  else
+    print_line(id.text + " cancelled");
+  return kExitOk;
 }
 
 void add_common(CLI::App* command, Context& context, const std::shared_ptr<Options>& o) {
@@ -133,9 +172,20 @@ void add_resume(CLI::App& app, Context& context) {
       app.add_subcommand("resume", "go on with a run that was interrupted or killed");
   command->add_option("RUN", o->run, "run id, the beginning of one, or 'last'")->required();
   command->add_option("--agent", o->agent, "the agent file, if it was moved");
+  command->add_option("--retry", o->retries, "a step with an effect that did not happen: call it again")
+      ->allow_extra_args(false);
+  command->add_option("--value", o->values, "STEP=JSON: the effect happened, with this result")
+      ->allow_extra_args(false);
   add_common(command, context, o);
   command->callback(
       [&context, o] { context.action = [&context, o] { return resume(context, *o); }; });
+}
+
+void add_cancel(CLI::App& app, Context& context) {
+  auto run = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("cancel", "give up a run that was interrupted or killed");
+  command->add_option("RUN", *run, "run id, the beginning of one, or 'last'")->required();
+  command->callback([&context, run] { context.action = [&context, run] { return cancel(context, *run); }; });
 }
 
 }  // namespace consort::cli

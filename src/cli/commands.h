@@ -20,6 +20,7 @@ void add_embed(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_resume(CLI::App& app, Context& context);
+void add_cancel(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);
 void add_call(CLI::App& app, Context& context);
 void add_ls(CLI::App& app, Context& context);

@@ -12,6 +12,7 @@ Usage: consort COMMAND [OPTIONS]          consort COMMAND --help for each
 Run
   run AGENT            run an agent: --input FILE|-, --set k=v, --out DIR
   resume RUN           go on with a run that was interrupted or killed
+  cancel RUN           give up a run: it is listed as cancelled and not resumed
   replay RUN           recompute a finished run and compare, bit for bit
   call AGENT:COMPONENT call one component: input JSON on stdin; --batch for JSON Lines
 

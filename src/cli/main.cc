@@ -78,6 +78,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_search(app, context);
   add_run(app, context);
   add_resume(app, context);
+  add_cancel(app, context);
   add_replay(app, context);
   add_call(app, context);
   add_generate(app, context);

@@ -42,9 +42,11 @@ Result<run::Host*> Session::host(bool ingest) {
 }
 
 Result<std::unique_ptr<run::Host>> Session::new_host(
-    bool ingest, const std::map<std::string, std::string>& adapters) {
+    bool ingest, const std::map<std::string, std::string>& adapters,
+    const std::map<std::string, std::string>& swaps) {
   run::HostOptions options;
   options.adapters = adapters;
+  options.swaps = swaps;
   std::error_code ignored;
   options.engine = engine_options(context_);
   options.home = fs::absolute(context_.home(), ignored);

@@ -34,9 +34,11 @@ class Session final {
   Result<store::Journal*> journal();
   // Loads models, ingests memories, builds components. `ingest` false: memories as they are.
   Result<run::Host*> host(bool ingest = true);
-  // Another host of the same graph, in which adapters mean what HostOptions::adapters says.
+  // Another host of the same graph, in which adapters and components are what HostOptions::adapters and
+  // ::swaps say.
   Result<std::unique_ptr<run::Host>> new_host(bool ingest,
-                                              const std::map<std::string, std::string>& adapters);
+                                              const std::map<std::string, std::string>& adapters,
+                                              const std::map<std::string, std::string>& swaps = {});
 
   // Progress of a run on stderr, and Ctrl-C.
   run::Watch watch();

@@ -115,6 +115,57 @@ TEST(Memory, AManifestGivesCompaniesAndPeriodsAndFiltersUseThem) {
   EXPECT_EQ((*memory)->find_figures("net sales", late, 5)->size(), 1u);
 }
 
+TEST(Memory, AQuestionAboutTwoCompaniesFindsAPassageOfEach) {
+  TempFolder folder;
+  std::string manifest, only_one;
+  // Six pages of Ferry have all the words, Harbour's one page has them once among others.
+  for (int i = 0; i < 6; ++i) {
+    std::string name = "ferry" + std::to_string(i);
+    folder.write("in/" + name + ".md", "Research and development expense of the year: research and development, day " + std::to_string(i) + ".\n");
+    manifest += R"({"file":")" + name + R"(.md","doc":")" + name + R"(","company":"Ferry","type":"10-K"})" "\n";
+  }
+  folder.write("in/harbour.md", "Cranes, rope and berths. The cost of research was 7. Tides, tolls, pilots, buoys, lamps and dredging follow.\n");
+  manifest += R"({"file":"harbour.md","doc":"harbour","company":"Harbour","type":"10-K"})" "\n";
+  folder.write("in/glossary.md", "Research and development is what a company spends on new things.\n");
+  folder.write("in/manifest.jsonl", manifest);
+  auto memory = Memory::open(folder.path() / "m", hashing_embedder()).value();
+  ASSERT_TRUE(memory->ingest(std::vector{folder.path() / "in"}, {}));
+  auto docs = [&](const std::string& query, SearchOptions options) {
+    std::vector<std::string> out;
+    options.k = 4;
+    const std::vector<Passage> found = memory->search(query, options).value();
+    for (const Passage& p : found) out.push_back(p.doc);
+    return out;
+  };
+  for (SearchMode mode : {SearchMode::fused, SearchMode::words, SearchMode::vectors}) {
+    std::vector<std::string> both = docs("Compare the research and development of Ferry and Harbour", {.mode = mode});
+    EXPECT_NE(std::find(both.begin(), both.end(), "harbour"), both.end());
+    EXPECT_NE(std::find(both.begin(), both.end(), "glossary"), both.end()) << "what belongs to no company is not left out";
+    EXPECT_LT(std::find(both.begin(), both.end(), "harbour"), std::find(both.begin(), both.end(), "glossary"));
+    std::vector<std::string> filtered = docs("research and development", {.mode = mode, .companies = {"Ferry", "Harbour"}});
+    EXPECT_NE(std::find(filtered.begin(), filtered.end(), "harbour"), filtered.end());
+    EXPECT_EQ(std::find(filtered.begin(), filtered.end(), "glossary"), filtered.end()) << "only these companies";
+  }
+}
+
+TEST(Memory, AQuestionForTheNewestPrefersTheNewestDocument) {
+  TempFolder folder;
+  std::string manifest;
+  for (int year = 2019; year < 2024; ++year) {
+    std::string name = "quarter" + std::to_string(year);
+    folder.write("in/" + name + ".md", "Ferry carried passengers in the quarter; the number of ships was " + std::to_string(year - 2000) + ".\n");
+    manifest += R"({"file":")" + name + R"(.md","doc":")" + name + R"(","company":"Ferry","type":"10-Q","period_end":")" + std::to_string(year) + R"(-03-31"})" "\n";
+  }
+  folder.write("in/manifest.jsonl", manifest);
+  auto memory = Memory::open(folder.path() / "m", hashing_embedder()).value();
+  ASSERT_TRUE(memory->ingest(std::vector{folder.path() / "in"}, {}));
+  for (const char* query : {"What is the latest number of ships of Ferry?", "What is Ferry's most recent number of ships?"}) {
+    const std::vector<Passage> found = memory->search(query, {.k = 1}).value();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].doc, "quarter2023") << query;
+  }
+}
+
 TEST(Memory, ACsvWithPeriodsFeedsFiguresAndItsOwnTable) {
   TempFolder files, home;
   files.write("segment_sales.csv", "Company,Line,Fiscal year,Period end,Sales (USD millions),Source page\nAcme,Rope,2022,2022-05-29,11.5,84\nAcme,Nets,2022,2022-05-29,3.5,84\n");

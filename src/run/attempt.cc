@@ -30,6 +30,12 @@ uint64_t attempt_seed(uint64_t run_seed, std::string_view step, int attempt) {
   return out;
 }
 
+std::string nested_prefix(std::string_view step, int attempt) {
+  std::string out(step);
+  if (attempt > 1) out.append("~").append(std::to_string(attempt));
+  return out.append("/");
+}
+
 std::string hex64(uint64_t value) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string out(16, '0');

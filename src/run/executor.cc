@@ -16,28 +16,6 @@ namespace {
 using contract::Value;
 using store::RunState;
 
-// A nested agent is many steps, and trying it again as a whole is not implemented: its own
-// components have their recoveries. Refused before anything costs.
-Result<void> check_recoveries(const agent::Graph& graph) {
-  for (const auto& [name, node] : graph.nodes()) {
-    bool bad = node.nested != nullptr && !node.spec.on_violation.empty();
-    for (const agent::Recovery& recovery : node.spec.on_violation) {
-      auto target = graph.nodes().find(recovery.component);
-      bad = bad || (recovery.kind == agent::Recovery::Kind::escalate &&
-                    target != graph.nodes().end() && target->second.nested != nullptr);
-    }
-    if (bad) {
-      return fail(make_error(ErrorCode::unsupported, 7009,
-                             "on_violation of, or escalation to, a nested agent is not supported")
-                      .at(node.spec.where.to_string())
-                      .got(name)
-                      .to_fix("give on_violation to the components inside the nested agent"));
-    }
-    if (node.nested != nullptr) CONSORT_TRY(check_recoveries(*node.nested));
-  }
-  return {};
-}
-
 std::optional<int64_t> int_member(const Value& value, std::string_view key) {
   const Value* member = value.find(key);
   const contract::Number* number = member == nullptr ? nullptr : member->get_number();
@@ -59,15 +37,46 @@ Value budget_of(const RunView& view) {
   return budget == nullptr ? Value() : *budget;
 }
 
+// Those that no swap accounts for.
+std::vector<PinDifference> without_swaps(const std::vector<PinDifference>& pins,
+                                         const std::set<std::string>& swaps) {
+  std::vector<PinDifference> out;
+  for (const PinDifference& pin : pins) {
+    bool swapped = std::any_of(swaps.begin(), swaps.end(), [&](const std::string& component) {
+      std::string mine = contract::pointer_child("", component);
+      return pin.pointer == mine || pin.pointer.starts_with(mine + "/");
+    });
+    if (!swapped) out.push_back(pin);
+  }
+  return out;
+}
+
 std::string outcome_of(const StepResult& step) {
   return step.state == StepState::completed ? step.digest : std::string(name(step.state));
 }
 
+// Within an attempt of a nested agent that was given up: how far it came is a matter of timing, and no value
+// depends on it.
+bool given_up(const std::map<std::string, const StepResult*>& steps, const std::string& step) {
+  for (size_t slash = step.find('/'); slash != std::string::npos; slash = step.find('/', slash + 1)) {
+    std::string outer = step.substr(0, slash);
+    size_t mark = outer.find_last_of("~/");
+    if (mark != std::string::npos && outer[mark] == '~') outer.resize(mark);
+    auto found = steps.find(outer);
+    if (found != steps.end() && nested_prefix(outer, found->second->attempts) != step.substr(0, slash + 1))
+      return true;
+  }
+  return false;
+}
+
 void compare_steps(const RunView& view, ReplayReport& report) {
-  std::map<std::string, const StepResult*> now;
-  for (const StepResult& step : report.result.steps) now[step.name] = &step;
   RunResult recorded = result_of(view);
+  std::map<std::string, const StepResult*> now, before;
+  for (const StepResult& step : report.result.steps) now[step.name] = &step;
+  for (const StepResult& step : recorded.steps) before[step.name] = &step;
+  std::erase_if(now, [whole = now](const auto& step) { return given_up(whole, step.first); });
   for (const StepResult& step : recorded.steps) {
+    if (given_up(before, step.name)) continue;
     ++report.n_compared;
     auto found = now.find(step.name);
     std::string again = found == now.end() ? "none" : outcome_of(*found->second);
@@ -83,10 +92,10 @@ void compare_steps(const RunView& view, ReplayReport& report) {
       report.differences.push_back({step.name, step.component, false, "none", outcome_of(step)});
     }
   }
-  std::string before = view.state == RunState::completed ? value_digest(view.output) : "failed";
-  std::string after =
+  std::string output = view.state == RunState::completed ? value_digest(view.output) : "failed";
+  std::string again =
       report.result.state == RunState::completed ? value_digest(report.result.output) : "failed";
-  if (before != after) report.differences.push_back({"", "", false, before, after});
+  if (output != again) report.differences.push_back({"", "", false, output, again});
 }
 
 }  // namespace
@@ -105,7 +114,6 @@ Result<RunResult> Executor::start(const agent::Graph& graph, ComponentProvider& 
                                   Value input, const RunOptions& options) {
   CONSORT_TRY_CONTEXT(contract::check(*graph.input(), input),
                       "the input of agent '" + graph.definition().name + "'");
-  CONSORT_TRY(check_recoveries(graph));
   store::RunId run = store::new_run_id(clock_);
   const agent::Budget& budget = graph.definition().budget;
   SchedulerSettings settings{.run = run, .seed = options.seed};
@@ -141,7 +149,6 @@ Result<RunResult> Executor::resume(const store::RunId& run, const agent::Graph& 
   CONSORT_TRY(need_journal(journal_));
   CONSORT_ASSIGN(RunView view, load_run(*journal_, run));
   if (is_ended(view.state)) return result_of(view);
-  CONSORT_TRY(check_recoveries(graph));
   std::vector<PinDifference> changed = compare_pins(pins_of(view), collect_pins(graph, provider));
   if (!changed.empty()) return fail(pins_changed(run.text, changed));
 
@@ -164,6 +171,22 @@ Result<RunResult> Executor::resume(const store::RunId& run, const agent::Graph& 
   return scheduler.run(view.input());
 }
 
+Result<void> Executor::cancel(const store::RunId& run, std::string_view reason) {
+  CONSORT_TRY(need_journal(journal_));
+  CONSORT_ASSIGN(store::RunSummary summary, journal_->summary(run));
+  if (summary.state == RunState::cancelled) return {};
+  if (is_ended(summary.state)) {
+    return fail(make_error(ErrorCode::failed_precondition, 7014, "the run has ended and cannot be cancelled")
+                    .at(run.text)
+                    .got(store::name(summary.state)));
+  }
+  std::vector<store::NewEvent> events;
+  events.push_back({store::EventKind::run_cancelled, "", Value::object({{"reason", reason}})});
+  CONSORT_ASSIGN(auto appended, journal_->append(run, std::move(events)));
+  static_cast<void>(appended);
+  return {};
+}
+
 Result<ReplayReport> Executor::replay(const store::RunId& run, const agent::Graph& graph,
                                       ComponentProvider& provider, const ReplayOptions& options) {
   CONSORT_TRY(need_journal(journal_));
@@ -175,14 +198,10 @@ Result<ReplayReport> Executor::replay(const store::RunId& run, const agent::Grap
                     .got(store::name(view.state))
                     .to_fix("consort resume " + run.text));
   }
-  CONSORT_TRY(check_recoveries(graph));
   ReplayReport report;
   report.pins = compare_pins(pins_of(view), collect_pins(graph, provider));
-  bool graph_changed = std::any_of(report.pins.begin(), report.pins.end(),
-                                   [](const PinDifference& d) { return d.pointer == "/graph"; });
-  if (graph_changed || (options.swaps.empty() && !report.pins.empty())) {
-    return fail(pins_changed(run.text, report.pins));
-  }
+  std::vector<PinDifference> unasked = without_swaps(report.pins, options.swaps);
+  if (!unasked.empty()) return fail(pins_changed(run.text, unasked));
   // No deadline: how long it takes today says nothing about the run.
   SchedulerSettings settings{.run = run, .seed = view.seed()};
   settings.tokens = int_member(budget_of(view), "tokens");

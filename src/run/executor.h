@@ -74,8 +74,8 @@ struct ResumeOptions {
 };
 
 struct ReplayOptions {
-  // Components that the provider gives in another version. With any, other pins than the graph may
-  // differ.
+  // Components ("planner", "validator/judge") that the provider gives in another version: their pins
+  // may differ, and no others.
   std::set<std::string> swaps;
   Watch watch;
 };
@@ -110,8 +110,8 @@ class Executor final {
   Executor(store::Journal* journal, const Clock& clock, ExecutorOptions options = {});
 
   // A run that fails, waits, or is interrupted is a result with that state. Errors are what keeps
-  // it from beginning: 3001 (the input does not match the agent's contract), 7009 (unsupported
-  // recovery), and those of the journal; after a journal's error in mid-run it can be resumed from
+  // it from beginning: 3001 (the input does not match the agent's contract), and
+  // those of the journal; after a journal's error in mid-run it can be resumed from
   // its last durable event.
   Result<RunResult> start(const agent::Graph& graph, ComponentProvider& provider,
                           contract::Value input, const RunOptions& options = {});
@@ -119,6 +119,10 @@ class Executor final {
   // journal. Errors: 7010 (pins differ; names them), 7012 (no journal), those of Journal::read.
   Result<RunResult> resume(const store::RunId& run, const agent::Graph& graph,
                            ComponentProvider& provider, const ResumeOptions& options = {});
+  // Gives up a run that is running or waiting: nothing resumes it any more, and what it recorded stays.
+  // Of a cancelled run: nothing more happens. Errors: 7014 (it has completed or failed), 7012, those of
+  // Journal::summary and append.
+  Result<void> cancel(const store::RunId& run, std::string_view reason);
   // Recomputes a run that has completed or failed, in memory, from its recorded input and seed.
   // Errors: 7008 (it has not ended), 7010, 7012, those of Journal::read.
   Result<ReplayReport> replay(const store::RunId& run, const agent::Graph& graph,

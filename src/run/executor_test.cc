@@ -409,6 +409,174 @@ TEST_F(ExecutorTest, ParksARunWhoseEffectMayHaveHappenedUntilAPersonDecides) {
   EXPECT_EQ(sent, 2);
 }
 
+// A nested agent of two steps whose second may fail, with a recovery of the whole.
+std::shared_ptr<const agent::Graph> nested_graph(const std::string& on_violation) {
+  return build_graph({{"agent.yaml", R"(
+consort: 1
+agent: {name: outer, version: 0.1.0, in: integer, out: integer}
+tools: {calc: {builtin: calculate}}
+components:
+  a:     {kind: tool, tools: [calc], in: {x: integer}, out: integer}
+  c:     {kind: tool, tools: [calc], in: integer, out: integer}
+  inner: {kind: agent, use: inner, in: integer, out: integer, on_violation: )" +
+                                         on_violation + R"(}
+flow:
+  first:  a(x=input)
+  second: inner(first)
+  third:  a(x=second)
+  return: third
+)"},
+                      {"inner.yaml", R"(
+consort: 1
+agent: {name: inner, version: 0.1.0, in: integer, out: integer}
+tools: {calc: {builtin: calculate}}
+components:
+  a: {kind: tool, tools: [calc], in: {x: integer}, out: integer}
+  b: {kind: tool, tools: [calc], in: {x: integer}, out: integer}
+flow:
+  one: a(x=input)
+  two: b(x=one)
+  return: two
+)"}});
+}
+
+TEST_F(ExecutorTest, TriesANestedAgentAgainAsAWholeUnderNamesOfItsOwn) {
+  auto graph = nested_graph("[repair, {retry: 1}]");
+  provider_.define("b", [](const Value& input, const agent::CallScope& scope) {
+    if (scope.attempt < 3) return refuse(ErrorCode::unavailable, 4321, "not yet");
+    return answer(*input.find("x"));
+  });
+  Executor executor(&journal(), clock_);
+  RunResult result = executor.start(*graph, provider_, Value(5)).value();
+  ASSERT_EQ(result.state, RunState::completed) << result.error->to_string();
+  EXPECT_EQ(int_of(result.output), 5111);
+  EXPECT_THAT(provider_.calls(),
+              testing::ElementsAre("first", "second/one", "second/two", "second~2/one", "second~2/two",
+                                   "second~3/one", "second~3/two", "third"));
+  RunView seen = view(result);
+  EXPECT_EQ(seen.find("second")->attempts.size(), 3u);
+  EXPECT_EQ(seen.find("second")->attempts[0].error->number, 4321);
+  EXPECT_EQ(seen.find("second/two")->state, StepState::failed);
+  EXPECT_EQ(seen.usage().prompt_tokens, result.usage.prompt_tokens) << "what was given up was paid for";
+  EXPECT_TRUE(executor.replay(result.run, *graph, provider_)->bit_equal());
+}
+
+TEST_F(ExecutorTest, ResumesBetweenTheAttemptsOfANestedAgentAtEveryEvent) {
+  auto graph = nested_graph("[{retry: 1}]");
+  provider_.define("b", [](const Value& input, const agent::CallScope& scope) {
+    if (!scope.step.starts_with("second~2/")) return refuse(ErrorCode::unavailable, 4321, "not yet");
+    return answer(*input.find("x"));
+  });
+  Executor executor(&journal(), clock_);
+  RunResult whole = executor.start(*graph, provider_, Value(5)).value();
+  std::vector<store::Event> events = journal().read(whole.run).value();
+  ASSERT_EQ(events.size(), 18u);
+  for (size_t n = 1; n < events.size(); ++n) {
+    store::RunId run = store::new_run_id(clock_);
+    ASSERT_TRUE(journal().begin(run, "outer@0.1.0", events[0].body));
+    for (size_t i = 1; i < n; ++i) {
+      std::vector<store::NewEvent> one;
+      one.push_back({events[i].kind, events[i].step, events[i].body});
+      ASSERT_TRUE(journal().append(run, std::move(one)));
+    }
+    provider_.forget_calls();
+    RunResult resumed = executor.resume(run, *graph, provider_).value();
+    EXPECT_EQ(resumed.state, RunState::completed) << n;
+    EXPECT_EQ(resumed.output, whole.output) << n;
+    EXPECT_EQ(load_run(journal(), run)->usage().prompt_tokens, whole.usage.prompt_tokens) << n;
+    for (size_t i = 1; i < n; ++i) {
+      if (events[i].kind == EventKind::step_completed) EXPECT_EQ(provider_.n_calls(events[i].step), 0) << n;
+    }
+  }
+}
+
+TEST_F(ExecutorTest, EscalatesANestedAgentToAComponentAndGivesUpAfterTheLast) {
+  auto graph = nested_graph("[{escalate: c}]");
+  provider_.define("b", [](const Value&, const agent::CallScope&) {
+    return refuse(ErrorCode::contract_violation, 3001, "never right");
+  });
+  provider_.define("c", [](const Value& input, const agent::CallScope&) { return answer(input); });
+  Executor executor(&journal(), clock_);
+  RunResult result = executor.start(*graph, provider_, Value(5)).value();
+  EXPECT_EQ(int_of(result.output), 511);
+  EXPECT_EQ(view(result).find("second")->attempts[1].component, "c");
+  EXPECT_TRUE(executor.replay(result.run, *graph, provider_)->bit_equal());
+
+  auto once = nested_graph("[{retry: 2}]");
+  RunResult failed = executor.start(*once, provider_, Value(5)).value();
+  EXPECT_EQ(failed.state, RunState::failed);
+  EXPECT_EQ(failed.error->number, 3001);
+  EXPECT_EQ(provider_.n_calls("second~3/two"), 1);
+  EXPECT_EQ(provider_.n_calls("second~4/two"), 0);
+}
+
+TEST_F(ExecutorTest, ANestedAgentWithAnEffectIsNeverTriedAgain) {
+  auto graph = nested_graph("[{retry: 3}]");
+  provider_.define(
+      "a", [](const Value& input, const agent::CallScope&) { return answer(*input.find("x")); },
+      tool::Effect::once);
+  provider_.define("b", [](const Value&, const agent::CallScope&) {
+    return refuse(ErrorCode::unavailable, 4321, "no answer");
+  });
+  RunResult failed = Executor(&journal(), clock_).start(*graph, provider_, Value(5)).value();
+  EXPECT_EQ(failed.state, RunState::failed);
+  EXPECT_EQ(provider_.n_calls("second/one"), 1);
+  EXPECT_EQ(provider_.n_calls("second~2/one"), 0);
+}
+
+TEST_F(ExecutorTest, TheTokensOfANestedAgentEndItsAttemptNotTheRun) {
+  // The inner agent's own limit is used up after one step; the component that it escalates to needs none.
+  auto graph = build_graph({{"agent.yaml", R"(
+consort: 1
+agent: {name: outer, version: 0.1.0, in: integer, out: integer}
+tools: {calc: {builtin: calculate}}
+components:
+  c:     {kind: tool, tools: [calc], in: integer, out: integer}
+  inner: {kind: agent, use: inner, in: integer, out: integer, on_violation: [{escalate: c}]}
+flow:
+  only: inner(input)
+  return: only
+)"},
+                            {"inner.yaml", R"(
+consort: 1
+agent: {name: inner, version: 0.1.0, in: integer, out: integer}
+tools: {calc: {builtin: calculate}}
+components:
+  a: {kind: tool, tools: [calc], in: {x: integer}, out: integer}
+flow:
+  one: a(x=input)
+  two: a(x=one)
+  return: two
+budget: {tokens: 5}
+)"}});
+  provider_.define("c", [](const Value& input, const agent::CallScope&) { return answer(input); });
+  RunResult result = Executor(&journal(), clock_).start(*graph, provider_, Value(5)).value();
+  ASSERT_EQ(result.state, RunState::completed) << result.error->to_string();
+  EXPECT_EQ(int_of(result.output), 5);
+  EXPECT_EQ(view(result).find("only")->attempts[0].error->number, 7004);
+}
+
+TEST_F(ExecutorTest, ACancelledRunHasEndedAndIsNotResumed) {
+  auto graph = chain_graph();
+  std::stop_source stop;
+  stop.request_stop();
+  Executor executor(&journal(), clock_);
+  store::RunId run =
+      executor.start(*graph, provider_, Value(5), {.watch = {.stop = stop.get_token()}})->run;
+  ASSERT_TRUE(executor.cancel(run, "not wanted"));
+  ASSERT_TRUE(executor.cancel(run, "again")) << "nothing more happens";
+  EXPECT_EQ(journal().read(run)->back().kind, EventKind::run_cancelled);
+  EXPECT_EQ(journal().summary(run)->state, RunState::cancelled);
+  provider_.forget_calls();
+  RunResult resumed = executor.resume(run, *graph, provider_).value();
+  EXPECT_EQ(resumed.state, RunState::cancelled);
+  EXPECT_EQ(resumed.exit_code(), 130);
+  EXPECT_TRUE(provider_.calls().empty());
+  store::RunId done = executor.start(*graph, provider_, Value(5))->run;
+  EXPECT_EQ(executor.cancel(done, "late").error().number, 7014);
+  EXPECT_EQ(Executor(nullptr, clock_).cancel(done, "").error().number, 7012);
+}
+
 TEST_F(ExecutorTest, NeverRetriesAFailedEffect) {
   auto graph = chain_graph(", on_violation: [{retry: 3}]");
   provider_.define(

@@ -1,5 +1,6 @@
 #include "run/host.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/file.h"
@@ -22,6 +23,7 @@ struct Unit {
   std::map<std::string, memory::Memory*> memories;
   tool::Registry tools;
   agent::ComponentHost host;
+  std::map<std::string, agent::Node> swapped;  // Nodes with another adapter; components refer to them.
   std::map<std::string, std::unique_ptr<agent::Component>> components;
   std::string adapter;  // Of the component made last, as the engine names it.
 };
@@ -48,6 +50,8 @@ struct Host::State {
   Result<void> build_unit(const agent::Graph& g, const std::string& path,
                           const std::map<std::string, memory::Memory*>& callers);
   Result<void> add_tools(Unit& unit) const;
+  // The node as this host has it: of the graph, or with the adapter that `swaps` names.
+  Result<const agent::Node*> node_of(Unit& unit, const agent::Node& node) const;
   // What a call of the node asks the engine for, `adapter` as the engine names it.
   void note_use(const agent::Graph& g, const agent::Node& node, const std::string& adapter);
   // Loads what `text` means for `model`; the engine's name of it.
@@ -138,6 +142,53 @@ Result<void> Host::State::open_memories() {
   return {};
 }
 
+namespace {
+
+Result<void> check_swaps(const agent::Graph& graph, const std::map<std::string, std::string>& swaps) {
+  for (const auto& [path, version] : swaps) {
+    const agent::Graph* at = &graph;
+    const agent::Node* node = nullptr;
+    for (size_t begin = 0; at != nullptr && begin <= path.size();) {
+      size_t end = std::min(path.find('/', begin), path.size());
+      auto found = at->nodes().find(path.substr(begin, end - begin));
+      node = found == at->nodes().end() ? nullptr : &found->second;
+      at = node == nullptr ? nullptr : node->nested.get();
+      begin = end + 1;
+    }
+    auto refused = [&](const std::string& why, const std::string& fix) {
+      return fail(make_error(ErrorCode::invalid_argument, 7013, why).at(path).got(version).to_fix(fix));
+    };
+    if (node == nullptr) return refused("the agent has no such component", "name one as 'consort trace' does");
+    using Kind = agent::ComponentKind;
+    if (node->spec.kind != Kind::generate && node->spec.kind != Kind::decide)
+      return refused("only a component with a model has versions to swap", "swap a generate or decide component");
+    if (version.empty()) return refused("a swap names a version", "write " + path + "=VERSION, or =none");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<const agent::Node*> Host::State::node_of(Unit& unit, const agent::Node& node) const {
+  auto swap = options.swaps.find(unit.path + node.spec.name);
+  if (swap == options.swaps.end()) return &node;
+  const std::string& version = swap->second;
+  agent::Node other = node;
+  if (version == "none") {
+    other.spec.adapter.clear();
+  } else if (version.starts_with("file:") || version.find('@') != std::string::npos) {
+    other.spec.adapter = version;
+  } else if (node.spec.adapter.empty() || node.spec.adapter.starts_with("file:")) {
+    return fail(make_error(ErrorCode::invalid_argument, 7013, "the component names no registered adapter")
+                    .at(swap->first)
+                    .got(version)
+                    .to_fix("name the adapter, too: " + swap->first + "=ADAPTER@" + version));
+  } else {
+    other.spec.adapter = node.spec.adapter.substr(0, node.spec.adapter.find('@')) + "@" + version;
+  }
+  return &unit.swapped.insert_or_assign(node.spec.name, std::move(other)).first->second;
+}
+
 Result<void> Host::State::add_tools(Unit& unit) const {
   for (const auto& [name, spec] : unit.graph->definition().tools) {
     tool::BuiltinContext context;
@@ -152,7 +203,8 @@ Result<void> Host::State::add_tools(Unit& unit) const {
       }
       context.memory = found->second;
     }
-    auto made = tool::make_builtin(spec.builtin, context);
+    auto own = options.tools.find(spec.builtin);
+    auto made = own != options.tools.end() ? own->second(context) : tool::make_builtin(spec.builtin, context);
     if (!made) {
       Error error = std::move(made).error().with_context("tool '" + name + "'");
       if (error.place.empty()) error.place = spec.where.to_string();
@@ -204,7 +256,9 @@ Result<void> Host::State::build_unit(const agent::Graph& g, const std::string& p
       continue;
     }
     built->adapter.clear();
-    auto component = agent::make_component(node, g, built->host);
+    auto mine_or_swapped = node_of(*built, node);
+    if (!mine_or_swapped) return fail(std::move(mine_or_swapped).error());
+    auto component = agent::make_component(**mine_or_swapped, g, built->host);
     if (!component) return fail(std::move(component).error().with_context("component '" + path + name + "'"));
     built->components[name] = std::move(*component);
     note_use(g, node, built->adapter);
@@ -221,6 +275,7 @@ Result<std::unique_ptr<Host>> Host::create(std::shared_ptr<const agent::Graph> g
   state->graph = std::move(graph);
   state->options = options;
   state->clock = &clock;
+  CONSORT_TRY(check_swaps(*state->graph, options.swaps));
   CONSORT_ASSIGN(state->engine, engine::Engine::create(options.engine, clock));
   CONSORT_TRY(state->load_models(*state->graph));
   CONSORT_TRY(state->open_memories());
@@ -235,6 +290,15 @@ agent::Component* Host::find(const agent::Graph& graph, const std::string& node)
   // A step is about to begin: what the graph asks for from here on decides what stays in memory.
   state_->engine->expect("run", state_->coming.from(*state_->graph, graph, node));
   return found == unit->second->components.end() ? nullptr : found->second.get();
+}
+
+tool::Effect Host::effect(const agent::Graph& graph, const std::string& node) const {
+  const Unit& unit = *state_->units.at(&graph);
+  tool::Effect strongest = tool::Effect::none;
+  for (const std::string& name : graph.nodes().at(node).spec.tools) {
+    if (const tool::Tool* t = unit.tools.find(name)) strongest = std::max(strongest, t->effect());
+  }
+  return strongest;
 }
 
 const tool::Registry& Host::tools(const agent::Graph& graph) const { return state_->units.at(&graph)->tools; }

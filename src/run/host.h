@@ -20,9 +20,13 @@
 #include "engine/engine.h"
 #include "memory/memory.h"
 #include "run/provider.h"
+#include "tool/builtin.h"
 #include "tool/tool.h"
 
 namespace consort::run {
+
+// Makes a tool that is not built in, bound as the agent file says.
+using ToolMaker = std::function<Result<std::unique_ptr<tool::Tool>>(const tool::BuiltinContext&)>;
 
 struct HostOptions {
   std::filesystem::path home;         // State folder; memories live in <home>/memory/<name>-<hash>.
@@ -31,6 +35,11 @@ struct HostOptions {
   // Adapter name -> what it means here, whatever the agent files say of it: a version, an alias,
   // "file:PATH", or "" for the base alone. Two hosts can so serve two versions of one component.
   std::map<std::string, std::string> adapters;
+  // Component path ("planner", "validator/judge") -> its adapter in this host alone: a version or alias of
+  // the adapter that the agent file names, a whole reference ("name@version", "file:PATH"), or "none".
+  std::map<std::string, std::string> swaps;
+  // What `builtin: NAME` may also mean, by name: tools of the program that embeds this one.
+  std::map<std::string, ToolMaker> tools;
   bool ingest = true;                 // Bring memories up to date with their files first.
   // What is happening, and how far ([0, 1], or negative when unknown). Any thread.
   std::function<void(const std::string& what, double fraction)> progress;
@@ -40,7 +49,8 @@ struct HostOptions {
 // Resource; look-ups are thread-safe.
 class Host final : public ComponentProvider {
  public:
-  // Errors: not_found 36xx (models not fetched), 6xxx (references), 5xxx (memory), 4xxx (engine).
+  // Errors: not_found 36xx (models not fetched), 6xxx (references), 5xxx (memory), 4xxx (engine),
+  // 7013 (a swap of a component that has no adapter to swap, or that is not there).
   static Result<std::unique_ptr<Host>> create(std::shared_ptr<const agent::Graph> graph,
                                               const HostOptions& options, const Clock& clock);
   ~Host() override;
@@ -49,6 +59,8 @@ class Host final : public ComponentProvider {
 
   // The component of a node of `graph` (the root or any nested one); nullptr for kind agent.
   agent::Component* find(const agent::Graph& graph, const std::string& node) override;
+  // The strongest effect of the tools that the node may call.
+  tool::Effect effect(const agent::Graph& graph, const std::string& node) const override;
   const tool::Registry& tools(const agent::Graph& graph) const;
   memory::Memory* memory(const std::string& name) const;  // Of the root agent; nullptr if there is none.
   engine::Engine& engine() const;

@@ -17,7 +17,7 @@ class ReplayTest : public ::testing::Test {
   void SetUp() override {
     journal_ = store::Journal::open(home_, clock_).value();
     define_briefing(provider_);
-    provider_.pin("components", contract::parse_json(R"({"writer":"1"})").value());
+    provider_.pin("writer", contract::parse_json(R"({"adapter":"1"})").value());
     executor_ = std::make_unique<Executor>(journal_.get(), clock_);
     run_ = executor_->start(*graph_, provider_, briefing_input(), {.seed = 11})->run;
   }
@@ -62,12 +62,14 @@ TEST_F(ReplayTest, NamesTheStepWhereAChangedComponentBeginsToDiffer) {
 }
 
 TEST_F(ReplayTest, NeedsASwapToRunWithOtherPins) {
-  provider_.pin("components", contract::parse_json(R"({"writer":"2"})").value());
+  provider_.pin("writer", contract::parse_json(R"({"adapter":"2"})").value());
   EXPECT_EQ(executor_->replay(run_, *graph_, provider_).error().number, 7010);
+  auto other = executor_->replay(run_, *graph_, provider_, {.swaps = {"planner"}});
+  EXPECT_EQ(other.error().number, 7010) << "a swap accounts for its own component alone";
   auto report = executor_->replay(run_, *graph_, provider_, {.swaps = {"writer"}}).value();
   EXPECT_TRUE(report.bit_equal());
   EXPECT_THAT(report.pins,
-              testing::ElementsAre(PinDifference{"/components/writer", "\"1\"", "\"2\""}));
+              testing::ElementsAre(PinDifference{"/writer/adapter", "\"1\"", "\"2\""}));
 }
 
 TEST_F(ReplayTest, ReportsStepsThatAreNewOrGone) {

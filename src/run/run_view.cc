@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "run/attempt.h"
+
 namespace consort::run {
 namespace {
 
@@ -194,6 +196,13 @@ class Folder {
     const Value* error = event_->body.find("error");
     CONSORT_ASSIGN(attempt->error, error_from(error == nullptr ? Value() : *error));
     attempt->violations = violations_from(event_->body);
+    // Of a nested agent: what was under way in this attempt was let go.
+    const std::string within = nested_prefix(step.name, attempt->number);
+    for (StepView& each : view_.steps) {
+      if (each.state != StepState::started || !each.name.starts_with(within)) continue;
+      each.state = StepState::failed;
+      if (!each.attempts.empty()) each.attempts.back().state = StepState::failed;
+    }
     return {};
   }
 

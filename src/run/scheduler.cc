@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "run/attempt.h"
+#include "run/scheduler_state.h"
 
 namespace consort::run {
 
@@ -12,55 +13,11 @@ using agent::Outcome;
 using contract::Value;
 using store::EventKind;
 
-struct Scheduler::Level {
-  Level(const agent::Graph& graph, Value input) : scope(graph, std::move(input)) {}
-  Scope scope;
-  std::string prefix;  // "verdict/"; empty for the root.
-  Level* parent = nullptr;
-  Call* caller = nullptr;               // The parent's call that this level answers.
-  std::optional<Nanoseconds> deadline;  // Its own or an outer one, whichever is first.
-  int64_t tokens_max = INT64_MAX;
-  int64_t tokens_used = 0;
-  bool done = false;
-};
-
-struct Scheduler::Call {
-  std::string name;  // With all prefixes.
-  Level* level = nullptr;
-  size_t step = 0;
-  size_t element = 0;
-  const agent::Node* node = nullptr;  // The step's own.
-  Value input;
-  tool::Effect effect = tool::Effect::none;
-  int attempt = 1;
-  AttemptPlan plan;
-  agent::Component* component = nullptr;  // Of this attempt.
-  std::vector<contract::Violation> previous;
-  int64_t tokens_left = INT64_MAX;
-  Nanoseconds attempt_started{0};
-  StepResult result;
-};
-
-struct Scheduler::Return {
-  Call* call = nullptr;
-  tl::expected<Outcome, Failure> outcome;
-  Nanoseconds ended{0};
-};
-
 namespace {
-
-double to_ms(Nanoseconds n) { return static_cast<double>(n.count()) / 1e6; }
-Value ms_value(double ms) { return Value(std::round(ms * 1000) / 1000); }
 
 std::string_view effect_name(tool::Effect effect) {
   if (effect == tool::Effect::once) return "once";
   return effect == tool::Effect::idempotent ? "idempotent" : "none";
-}
-
-Value calls_value(const std::vector<agent::Call>& calls) {
-  contract::Array out;
-  for (const agent::Call& call : calls) out.push_back(call.to_value());
-  return Value(std::move(out));
 }
 
 Value violations_value(const std::vector<contract::Violation>& violations) {
@@ -72,21 +29,6 @@ Value violations_value(const std::vector<contract::Violation>& violations) {
                                  {"message", v.message}}));
   }
   return Value(std::move(out));
-}
-
-bool spent_anything(const agent::Usage& usage) {
-  return usage.prompt_tokens != 0 || usage.cached_tokens != 0 || usage.output_tokens != 0 ||
-         usage.tool_calls != 0 || usage.violations != 0 || usage.model_ms != 0;
-}
-
-// What every end of an attempt carries; usage and calls only where there are any.
-contract::Object end_body(double ms, const agent::Usage& usage,
-                          const std::vector<agent::Call>& calls) {
-  contract::Object body;
-  body.set("ms", ms_value(ms));
-  if (spent_anything(usage)) body.set("usage", usage.to_value());
-  if (!calls.empty()) body.set("calls", calls_value(calls));
-  return body;
 }
 
 }  // namespace
@@ -138,8 +80,10 @@ Result<void> Scheduler::drive() {
     }
     CONSORT_TRY(recorder_.flush());
     dispatch();
-    if (n_outstanding_ == 0) break;
-    await_returns();
+    if (n_outstanding_ > 0)
+      await_returns();
+    else if (to_open_.empty() || stopping())
+      break;
   }
   if (!finished_ && !stopping()) {
     fail_run(make_error(ErrorCode::internal, 7099, "the run stands still"));
@@ -161,14 +105,15 @@ void Scheduler::open_steps() {
   while (!to_open_.empty() && !stopping()) {
     Level* level = to_open_.back();
     to_open_.pop_back();
-    if (!level->done) open_level(*level);
+    if (!level->done && !level->abandoned) open_level(*level);
   }
 }
 
 void Scheduler::open_level(Level& level) {
   auto openings = level.scope.open();
-  if (!openings) return fail_run(std::move(openings).error());
+  if (!openings) return fail_level(level, openings.error());
   for (const Opening& opening : *openings) {
+    if (level.abandoned) return;  // A call before this one could not begin.
     if (opening.skipped || opening.inputs.empty()) {
       std::string name = level.prefix + level.scope.name_of(opening, 0);
       bool known = settings_.recorded != nullptr && settings_.recorded->find(name) != nullptr;
@@ -182,10 +127,10 @@ void Scheduler::open_level(Level& level) {
       call->result.start_ms = since_start_ms(clock_.monotonic());
       calls_.push_back(std::move(call));
     }
-    for (size_t i = 0; i < opening.inputs.size() && !opening.skipped; ++i)
+    for (size_t i = 0; i < opening.inputs.size() && !opening.skipped && !level.abandoned; ++i)
       begin_call(level, opening, i);
   }
-  if (level.scope.finished()) finish_level(level);
+  if (level.scope.finished() && !level.abandoned) finish_level(level);
 }
 
 const agent::Step& Scheduler::graph_step(const Level& level, const Opening& opening) {
@@ -208,7 +153,21 @@ void Scheduler::begin_call(Level& level, const Opening& opening, size_t element)
     call.effect = provider_.effect(level.scope.graph(), call.node->spec.name);
   }
   if (take_recorded(call)) return;
-  if (call.node->nested != nullptr) return begin_nested(call);
+  begin_attempt(call);
+}
+
+void Scheduler::begin_attempt(Call& call) {
+  auto plan = plan_attempt(call.node->spec, call.attempt);
+  if (!plan) {
+    // Only after a resume: the last possible attempt is on record as failed, the run's end is not.
+    return fail_level(*call.level,
+                      settings_.recorded->find(call.name)->attempts.back().error.value_or(Error{}));
+  }
+  call.plan = std::move(*plan);
+  call.result.attempts = call.attempt;
+  call.result.component = call.plan.component;
+  const agent::Node& node = call.level->scope.graph().nodes().at(call.plan.component);
+  if (node.nested != nullptr) return begin_nested(call, node);
   ready_.push_back(&call);
 }
 
@@ -231,8 +190,9 @@ bool Scheduler::take_recorded(Call& call) {
   call.result.start_ms = static_cast<double>(first.started_ms);
   for (const AttemptView& attempt : step->attempts) {
     call.result.usage += attempt.usage;
-    if (call.node->nested == nullptr) spend(call.level, attempt.usage);
+    spend(call.level, attempt.usage);
   }
+  spend(call.level, agent::Usage{.prompt_tokens = tokens_of_abandoned(call)});
   call.result.attempts = last.number;
   if (step->state == StepState::completed) {
     call.result.component = last.component;
@@ -275,53 +235,6 @@ bool Scheduler::take_resolution(Call& call) {
   return true;
 }
 
-void Scheduler::begin_nested(Call& call) {
-  auto fits = contract::check(*call.node->input, call.input);
-  if (!fits) return fail_run(std::move(fits).error().with_context("step '" + call.name + "'"));
-  if (recorder_.wanted()) {
-    recorder_.add(EventKind::step_started, call.name,
-                  Value::object({{"component", call.node->spec.name},
-                                 {"attempt", call.attempt},
-                                 {"input", value_digest(call.input)}}));
-  }
-  call.result.attempts = call.attempt;
-  call.attempt_started = clock_.monotonic();
-  const agent::Graph& graph = *call.node->nested;
-  auto level = std::make_unique<Level>(graph, call.input);
-  level->prefix = call.name + "/";
-  level->parent = call.level;
-  level->caller = &call;
-  level->deadline = call.level->deadline;
-  const agent::Budget& budget = graph.definition().budget;
-  if (budget.deadline_ms) {
-    Nanoseconds own = call.attempt_started + std::chrono::milliseconds(*budget.deadline_ms);
-    level->deadline = level->deadline ? std::min(*level->deadline, own) : own;
-  }
-  level->tokens_max = budget.tokens.value_or(INT64_MAX);
-  to_open_.push_back(level.get());
-  levels_.push_back(std::move(level));
-}
-
-void Scheduler::finish_level(Level& level) {
-  level.done = true;
-  Value value = level.scope.result();
-  auto fits = contract::check(*level.scope.graph().output(), value);
-  if (!fits) {
-    const std::string& agent = level.scope.graph().definition().name;
-    return fail_run(std::move(fits).error().with_context("the result of agent '" + agent + "'"));
-  }
-  if (level.caller == nullptr) {
-    output_ = std::move(value);
-    finished_ = true;
-    return;
-  }
-  Call& call = *level.caller;
-  contract::Object body;
-  double ms = to_ms(clock_.monotonic() - call.attempt_started);
-  body.set("ms", ms_value(ms));
-  complete(call, std::move(value), std::move(body));
-}
-
 void Scheduler::start_calls() {
   while (!ready_.empty() && !stopping() &&
          n_outstanding_ + static_cast<int>(starting_.size()) < pool_.n_threads()) {
@@ -332,22 +245,16 @@ void Scheduler::start_calls() {
 }
 
 void Scheduler::start_attempt(Call& call) {
-  auto plan = plan_attempt(call.node->spec, call.attempt);
-  if (!plan) {
-    // Only after a resume: the last possible attempt is on record as failed, the run's end is not.
-    return fail_run(settings_.recorded->find(call.name)->attempts.back().error.value_or(Error{}));
-  }
-  call.plan = std::move(*plan);
-  call.result.attempts = call.attempt;
-  call.result.component = call.plan.component;
   call.tokens_left = tokens_left(*call.level);
   if (call.tokens_left <= 0) {
-    return fail_run(
+    return fail_level(
+        *call.level,
         make_error(ErrorCode::resource_exhausted, 7004, "the token budget is used up")
             .at(call.name)
             .to_fix("raise 'budget: {tokens: ...}' of the agent, or shorten its inputs"));
   }
   const agent::Graph& graph = call.level->scope.graph();
+  call.effect = provider_.effect(graph, call.plan.component);  // An escalation's may be another.
   call.component = provider_.find(graph, call.plan.component);
   if (call.component == nullptr) {
     return fail_run(make_error(ErrorCode::unavailable, 7002, "there is no component for this step")
@@ -402,7 +309,7 @@ Scheduler::Return Scheduler::call_component(Call& call) const {
   agent::CallScope scope;
   scope.run = settings_.run.text;
   scope.step = call.name;
-  scope.attempt = call.attempt;
+  scope.attempt = call.attempt + call.level->n_before;
   scope.seed = attempt_seed(settings_.seed, call.name, call.attempt);
   scope.deadline = call.level->deadline;
   scope.clock = &clock_;
@@ -441,6 +348,10 @@ void Scheduler::await_returns() {
             [](const Return& a, const Return& b) { return a.call->name < b.call->name; });
   for (Return& each : back) {
     Call& call = *each.call;
+    if (call.level->abandoned) {
+      spend(call.level, each.outcome ? each.outcome->usage : each.outcome.error().usage);
+      continue;
+    }
     double ms = to_ms(each.ended - call.attempt_started);
     if (each.outcome)
       take_outcome(call, std::move(*each.outcome), ms);
@@ -501,13 +412,12 @@ void Scheduler::take_failure(Call& call, Failure failure, double ms) {
   }
   if (recoverable) {
     ++call.attempt;
-    ready_.push_back(&call);
-    return;
+    return begin_attempt(call);
   }
   call.result.state = StepState::failed;
   Error error = std::move(failure.error).with_context("step '" + call.name + "'");
   if (error.place.empty()) error.place = call.name;
-  fail_run(std::move(error));
+  fail_level(*call.level, error);
 }
 
 void Scheduler::complete(Call& call, Value value, contract::Object body) {
@@ -551,10 +461,11 @@ void Scheduler::check_limits() {
   }
   Nanoseconds now{0};
   for (const auto& level : levels_) {
-    if (level->done) continue;
+    if (level->done || level->abandoned) continue;
     const agent::Definition& agent = level->scope.graph().definition();
     if (level->tokens_used > level->tokens_max) {
-      return fail_run(
+      return fail_level(
+          *level,
           make_error(ErrorCode::resource_exhausted, 7004,
                      "agent '" + agent.name + "' has used " + std::to_string(level->tokens_used) +
                          " tokens of " + std::to_string(level->tokens_max))
@@ -563,9 +474,9 @@ void Scheduler::check_limits() {
     if (!level->deadline) continue;
     if (now == Nanoseconds(0)) now = clock_.monotonic();
     if (now < *level->deadline) continue;
-    return fail_run(make_error(ErrorCode::deadline_exceeded, 7003,
-                               "agent '" + agent.name + "' has reached its deadline")
-                        .to_fix("raise 'budget: {deadline: ...}' of the agent"));
+    return fail_level(*level, make_error(ErrorCode::deadline_exceeded, 7003,
+                                         "agent '" + agent.name + "' has reached its deadline")
+                                  .to_fix("raise 'budget: {deadline: ...}' of the agent"));
   }
 }
 
@@ -603,7 +514,7 @@ RunResult Scheduler::conclude() {
     out.output = std::move(output_);
   }
   for (const auto& call : calls_) {
-    if (call->node == nullptr || call->node->nested == nullptr) out.usage += call->result.usage;
+    out.usage += call->result.usage;
     out.steps.push_back(std::move(call->result));
   }
   return out;

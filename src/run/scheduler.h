@@ -81,8 +81,15 @@ class Scheduler final {
   void begin_call(Level& level, const Opening& opening, size_t element);
   bool take_recorded(Call& call);  // True if the call needs no component any more.
   bool take_resolution(Call& call);
-  void begin_nested(Call& call);
+  // The attempt `call.attempt`: by a component (it becomes ready) or by a nested agent (a new level).
+  void begin_attempt(Call& call);
+  void begin_nested(Call& call, const agent::Node& node);
   void finish_level(Level& level);
+  // Something in the level has failed for good: what called it tries again, if it may, else the run fails.
+  void fail_level(Level& level, const Error& error);
+  bool holds_effect(const Level& level) const;  // A call in it, at any depth, must not be repeated.
+  void abandon(Level& level);
+  int64_t tokens_of_abandoned(const Call& call) const;  // Resume: of earlier attempts by nested agents.
 
   void start_calls();
   void start_attempt(Call& call);

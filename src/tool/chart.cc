@@ -351,6 +351,11 @@ void Drawing::x_axis() {
       at = end + 1;
     }
   }
+  // Dates stand where their day is: the ends of two companies' years may be days apart.
+  auto width = [&](size_t i) { return std::min(text_width(labels[i], kSmallPx), band_ - 8); };
+  for (size_t i = 1; i < labels.size(); ++i) {
+    fits = fits && std::abs(positions_[i] - positions_[i - 1]) >= (width(i) + width(i - 1)) / 2 + 4;
+  }
   if (fits && lines_needed <= 4) {
     double deepest = 0;
     for (size_t i = 0; i < labels.size(); ++i) {

@@ -116,6 +116,14 @@ TEST(Chart, PutsPeriodsInOrderOfTime) {
   EXPECT_LT(svg.find(">FY2022</text>"), svg.find(">FY2023</text>"));
 }
 
+TEST(Chart, WritesTheMonthOfTwoNearDaysOnce) {
+  Chart c = two_by_two();
+  c.kind = ChartKind::line;
+  c.series = {{"A", {{"2020-05-31", 1}, {"2021-05-30", 2}, {"2022-05-29", 3}}}, {"B", {{"2020-05-29", 4}, {"2021-05-31", 5}, {"2022-05-31", 6}}}};
+  const std::string svg = *draw_chart(c);
+  for (const char* month : {">May 2020<", ">May 2021<", ">May 2022<"}) EXPECT_EQ(count(svg, month), 1u) << month;
+}
+
 TEST(Chart, RefusesWhatCannotBeDrawn) {
   Chart empty;
   EXPECT_EQ(draw_chart(empty).error().number, 5331);

@@ -2,7 +2,9 @@
 import re
 import unittest
 
-from program import ProgramTest
+from program import ROOT, ProgramTest
+
+LORA = ROOT / "tests/golden/lora"
 
 CONTRACTS = """
 In:
@@ -50,6 +52,112 @@ WRITER = """    kind: generate
     in: In
     out: Note
 """
+
+# A step that fails on its own, and what is tried then. A sum is checked by calculating it.
+SUM = """
+consort: 1
+agent: {name: sum, version: 0.1.0, in: In, out: object}
+contracts: [contracts.yaml]
+models: {small: {ref: "smollm2-135m:q4_1"}}
+tools: {calc: {builtin: calculate}}
+components:
+  write: {kind: generate, model: small, prompt: sum.j2, max_tokens: 24, in: In, out: Sum}
+  work:  {kind: tool, tools: [calc], in: Sum, out: object}
+flow:
+  sum: write(input)
+  value: work(sum)
+  return: value
+"""
+RETRY = """
+consort: 1
+agent: {name: asks, version: 0.1.0, in: In, out: object}
+contracts: [contracts.yaml]
+tools: {calc: {builtin: calculate}}
+components:
+  sum:  {kind: agent, use: sum, in: In, out: object, on_violation: [{retry: 8}, {escalate: known}]}
+  known: {kind: tool, tools: [calc], with: {expression: "40 + 2"}, arguments: "{}", in: In, out: object}
+flow:
+  value: sum(input)
+  return: value
+"""
+ESCALATE = """
+consort: 1
+agent: {name: asks, version: 0.1.0, in: In, out: Note}
+contracts: [contracts.yaml]
+models: {small: {ref: "smollm2-135m:q4_1"}}
+components:
+  long:  {kind: generate, model: small, prompt: long.j2, max_tokens: 16, in: In, out: Note, on_violation: [repair, {escalate: short}]}
+  short: {kind: generate, model: small, prompt: write.j2, max_tokens: 16, in: In, out: Note}
+flow:
+  note: long(input)
+  return: note
+"""
+ADAPTED = """
+consort: 1
+agent: {name: adapted, version: 0.1.0, in: In, out: Note}
+contracts: [contracts.yaml]
+models: {small: {ref: "smollm2-135m:q4_1"}}
+components:
+  writer: {kind: generate, model: small, adapter: "writer@champion", prompt: write.j2, max_tokens: 24, in: In, out: Note}
+flow:
+  note: writer(input)
+  return: note
+"""
+
+
+class Recoveries(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.write("contracts.yaml", CONTRACTS + """
+Sum:
+  type: object
+  properties: {expression: {type: string, minLength: 1, maxLength: 12}}
+  required: [expression]
+  additionalProperties: false
+""")
+        self.write("write.j2", "--- user\nWrite a short note about: {{ text }}\n")
+        self.write("sum.j2", "--- user\nWrite a sum of two numbers, such as 3 + 4, and nothing else. {{ text }}\n")
+        self.write("long.j2", "--- user\n{% for i in range(3000) %}again and again {% endfor %}{{ text }}\n")
+
+    def steps(self, run):
+        return {s["name"]: s for s in self.ok("trace", run, "--json").json()["steps"]}
+
+    def test_an_agent_whose_sum_cannot_be_calculated_is_asked_again_and_answers_otherwise(self):
+        self.write("sum.yaml", SUM)
+        agent = self.write("agent.yaml", RETRY)
+        done = self.ok("run", agent, "--set", "text=Please.", "--json").json()
+        self.assertRegex(done["output"]["value"], r"^-?[0-9]+")
+        steps = self.steps(done["run"])
+        attempts = len(steps["value"]["attempts"])
+        self.assertGreater(attempts, 1, "the model's first sum could be calculated: choose another prompt")
+        self.assertEqual(steps["value/value"]["state"], "failed")
+        if attempts <= 9:   # Attempt 10 is the escalation.
+            self.assertEqual(steps[f"value~{attempts}/value"]["state"], "completed")
+        self.assertTrue(self.ok("replay", done["run"], "--json").json()["replay"]["bit_equal"])
+
+    def test_a_prompt_beyond_the_context_escalates_to_a_component_with_a_shorter_one(self):
+        agent = self.write("agent.yaml", ESCALATE)
+        done = self.ok("run", agent, "--set", "text=ships", "--json").json()
+        step = self.steps(done["run"])["note"]
+        self.assertEqual([a["component"] for a in step["attempts"]], ["long", "long", "short"])
+        self.assertEqual([a["error"]["number"] for a in step["attempts"][:2]], [4107, 4107])
+        self.assertEqual(done["steps"][0]["component"], "short")
+
+    def test_a_replay_with_another_version_of_an_adapter_says_where_the_course_changed(self):
+        self.ok("import", LORA / "adapter.gguf", "--name", "writer")
+        self.ok("promote", "writer@1", "--ungated", "a test")
+        agent = self.write("agent.yaml", ADAPTED)
+        run = self.ok("run", agent, "--set", "text=ships", "--json").json()["run"]
+        self.assertTrue(self.ok("replay", run, "--json").json()["replay"]["bit_equal"])
+        same = self.ok("replay", run, "--swap", "writer=1", "--json").json()["replay"]
+        self.assertEqual((same["bit_equal"], same["pins"]), (True, []))
+        other = self.ok("replay", run, "--swap", "writer=none", "--json").json()["replay"]
+        self.assertEqual([d["step"] for d in other["differences"]], ["note", ""])
+        self.assertEqual([(d["step"], d["input_equal"]) for d in other["differences"]][0], ("note", True))
+        self.assertEqual({p["pin"] for p in other["pins"]}, {"/writer/adapter_sha256"})
+        named = self.ok("replay", run, "--swap", f"writer=file:{LORA / 'adapter.gguf'}", "--json").json()["replay"]
+        self.assertTrue(named["bit_equal"])
+        self.fails(2, 6312, "replay", run, "--swap", "writer=9")
 
 
 class Kinds(ProgramTest):

@@ -5,7 +5,7 @@ import unittest
 
 from program import FIXTURES, ProgramTest
 
-COMMANDS = """run resume replay ls show trace validate graph schema contract ingest search generate embed call eval
+COMMANDS = """run resume cancel replay ls show trace validate graph schema contract ingest search generate embed call eval
 pull import promote rollback train dataset doctor bench explain""".split()
 
 

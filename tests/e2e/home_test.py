@@ -84,7 +84,26 @@ class Runs(ProgramTest):
         agent.write_text(agent.read_text().replace("* 2", "* 3"))
         self.fails(1, 7010, "replay", run)
         self.fails(1, 7010, "resume", unfinished)
-        self.fails(2, 8005, "replay", run, "--swap", "double=7")
+        self.fails(2, 7013, "replay", run, "--swap", "double=7")   # A tool has no versions to swap.
+        self.fails(2, 8003, "replay", run, "--swap", "nobody=7")
+
+    def test_a_cancelled_run_is_listed_as_such_and_never_goes_on(self):
+        run = self.killed(GOOD)
+        self.assertEqual(self.ok("cancel", run, "--json").json(), {"run": run, "state": "cancelled"})
+        self.assertEqual(self.ok("ls", "--json").lines()[0]["state"], "cancelled")
+        self.assertEqual(self.ok("show", run, "--json").json()["state"], "cancelled")
+        resumed = self.run_program("resume", run, "--json")
+        self.assertEqual((resumed.code, resumed.json()["state"], resumed.json()["output"]), (130, "cancelled", None))
+        self.ok("cancel", run)   # Again changes nothing.
+        done = self.ok("run", GOOD, *INPUT, "--json").json()["run"]
+        self.fails(1, 7014, "cancel", done)
+        self.fails(2, 1205, "cancel", "r_none")
+
+    def test_what_a_person_says_of_a_step_names_one_of_the_run(self):
+        run = self.killed(GOOD)
+        self.fails(2, 7020, "resume", run, "--retry", "three")
+        self.fails(2, 8001, "resume", run, "--value", "one")
+        self.fails(2, 8001, "resume", run, "--retry", "one", "--value", "one={}")
 
 
     def killed(self, agent):

@@ -32,10 +32,15 @@ class TwoFilings final : public PageSource {
           "Operating income                                    7,793           6,708          5,435\n");
     if (doc == "COSTCO_2022_10K" && page == 5)
       return std::string("Our member renewal rate was 93% in the U.S. and Canada and 90% worldwide at the end of 2022.\n");
+    if (doc == "periods" && !page)
+      return std::string(
+          "Company,Measure,Period,Period end,Value,Unit,Source document,Source page\n"
+          "Walmart,Walmart U.S. eCommerce net sales,the first quarter of fiscal 2024,2023-04-30,14.5,USD billions,WALMART_2024Q1_10Q,15\n"
+          "Walmart,Walmart U.S. eCommerce net sales,the first quarter of fiscal 2023,2022-04-30,11.4,USD billions,WALMART_2024Q1_10Q,15\n");
     return fail(make_error(ErrorCode::not_found, 5004, "no such page"));
   }
   Result<std::vector<SourceDocument>> documents() const override {
-    return std::vector<SourceDocument>{{"WALMART_2023_10K", "Walmart 10-K", "Walmart", "2023-01-31"},
+    return std::vector<SourceDocument>{{"WALMART_2023_10K", "Walmart 10-K", "Walmart", "2023-01-31"}, {"periods", "Periods", "Walmart", ""},
                                        {"COSTCO_2022_10K", "Costco 10-K", "Costco", "2022-08-28"}};
   }
 };
@@ -58,6 +63,14 @@ TEST(CheckClaims, AcceptsPrintedFiguresInAnyScaleAndRounding) {
   EXPECT_THAT(kinds("Walmart's total revenues reached $611.3 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
   EXPECT_THAT(kinds("Walmart's total revenues reached $611,289 million in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
   EXPECT_THAT(kinds("Walmart's total revenues were more than $600 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+}
+
+TEST(CheckClaims, ReadsTheUnitOfARecordThatHasAColumnForIt) {
+  const Citation now{"periods", std::nullopt, "Walmart,Walmart U.S. eCommerce net sales,the first quarter of fiscal 2024,2023-04-30,14.5,USD billions,WALMART_2024Q1_10Q,15"};
+  const Citation before{"periods", std::nullopt, "Walmart,Walmart U.S. eCommerce net sales,the first quarter of fiscal 2023,2022-04-30,11.4,USD billions,WALMART_2024Q1_10Q,15"};
+  EXPECT_THAT(kinds("In the three months ended April 30, 2023, Walmart U.S. eCommerce net sales increased by 27.2% to $14.5 billion.", {now, before}), IsEmpty());
+  EXPECT_THAT(kinds("In the three months ended April 30, 2023, Walmart U.S. eCommerce net sales were $14.5 million.", {now}), ElementsAre("unit"));
+  EXPECT_THAT(kinds("In the three months ended April 30, 2023, Walmart U.S. eCommerce net sales were $15 billion and more.", {now}), ElementsAre("number"));
 }
 
 TEST(CheckClaims, AcceptsWhatFollowsFromPrintedFigures) {

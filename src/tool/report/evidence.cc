@@ -55,17 +55,18 @@ std::vector<std::string> csv_fields(std::string_view line) {
   return out;
 }
 
-// The figures of one CSV record: units and scales stand in the header ("Revenue (USD millions)"), the period
-// in a column of dates or fiscal years. Empty when the quote is no record of the file.
+// The figures of one CSV record: units and scales stand in the header ("Revenue (USD millions)") or in a column
+// of their own, the period in a column of dates or fiscal years. Empty when the quote is no record of the file.
 std::vector<Printed> figures_of_csv(std::string_view file, std::string_view record, size_t citation) {
   const auto header = csv_fields(file.substr(0, file.find('\n')));
   const auto fields = csv_fields(record);
   std::vector<Printed> out;
   if (header.size() < 3 || fields.size() != header.size()) return out;
   Period period;
-  std::string series;
+  std::string series, own_unit;
   for (size_t c = 0; c < fields.size(); ++c) {
     const std::string name = normalise_text(header[c]);
+    if (name == "unit" || name == "units") own_unit = fields[c];
     if (fields[c].find_first_of("0123456789") == std::string::npos && name.find("source") == std::string::npos) series += fields[c] + "|";
   }
   for (size_t c = 0; c < fields.size(); ++c) {
@@ -73,8 +74,11 @@ std::vector<Printed> figures_of_csv(std::string_view file, std::string_view reco
     if (date) period.year = std::atoi(fields[c].substr(0, 4).c_str());
   }
   for (size_t c = 0; c < fields.size(); ++c) {
-    const std::string name = normalise_text(header[c]);
-    const bool dollars = header[c].find("USD") != std::string::npos || header[c].find('$') != std::string::npos;
+    std::string unit = header[c];
+    const std::string heading = normalise_text(unit);
+    if (!own_unit.empty() && (heading == "value" || heading == "amount" || heading == "figure")) unit = own_unit;
+    const std::string name = normalise_text(unit);
+    const bool dollars = unit.find("USD") != std::string::npos || unit.find('$') != std::string::npos;
     const bool percent = name.find('%') != std::string::npos || name.find("percent") != std::string::npos;
     const bool count = name.find("(count)") != std::string::npos || name.find("(units)") != std::string::npos;
     auto value = Rational::parse(fields[c]);

@@ -56,6 +56,7 @@ struct ReportView {
   std::vector<std::pair<std::string, std::string>> issues;  // kind, message
   std::string run_id;
   std::vector<ViewStep> steps;
+  bool says_nothing() const { return key_findings.empty() && sections.empty(); }
 };
 
 // `report` has been checked against its contract; `run` is a RunSummary or null.

@@ -57,7 +57,7 @@ details>summary{cursor:pointer;font-weight:560;margin:4px 0 10px}
 .fall .took{color:var(--soft);text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 footer{margin-top:48px;padding-top:16px;border-top:1px solid var(--line);color:var(--soft);font-size:.84rem}
 @media (max-width:560px){main{padding:32px 16px 48px}h1{font-size:1.6rem}.fall .row{grid-template-columns:92px 1fr 84px}}
-@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--mark:#f2f2f2}main{max-width:none;padding:0}.cite .tip{display:none!important}h2{break-after:avoid}li,tr,figure{break-inside:avoid}details .fall{display:none}body{font-size:11pt}}
+@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#ccc;--mark:#f2f2f2}main{max-width:none;padding:0}.cite .tip{display:none!important}h2{break-after:avoid}li,tr,figure,.scroll,.fall .row{break-inside:avoid}details::details-content{content-visibility:visible}.fall .inner{display:none}summary{list-style:none}summary::-webkit-details-marker{display:none}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}body{font-size:11pt}}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 )css";
 
@@ -102,9 +102,11 @@ class Page {
     if (!v_.subtitle.empty()) out_ += "<p class=\"sub\">" + escape_markup(v_.subtitle) + "</p>\n";
     if (v_.has_verdict) {
       const bool clean = v_.dropped.empty() && v_.issues.empty();
-      out_ += fmt::format("<a class=\"badge {}\" href=\"#checks\"><span aria-hidden=\"true\">{}</span>{}</a>\n", clean ? "ok" : "warn", clean ? "\u2713" : "!",
-                          clean ? "All statements checked against their sources"
-                                : fmt::format("Checked against sources; {} statement{} dropped", v_.dropped.size(), v_.dropped.size() == 1 ? "" : "s"));
+      const bool ok = clean && !v_.says_nothing();
+      out_ += fmt::format("<a class=\"badge {}\" href=\"#checks\"><span aria-hidden=\"true\">{}</span>{}</a>\n", ok ? "ok" : "warn", ok ? "\u2713" : "!",
+                          ok      ? "All statements checked against their sources"
+                          : clean ? "The documents answer none of this"
+                                  : fmt::format("Checked against sources; {} statement{} dropped", v_.dropped.size(), v_.dropped.size() == 1 ? "" : "s"));
     }
     out_ += "</header>\n";
   }
@@ -180,7 +182,7 @@ class Page {
       if (!v_.dropped.empty()) out_ += fmt::format("<li><b>{}</b><span>dropped</span></li>\n", v_.dropped.size());
       out_ += "</ul>\n";
     }
-    if (v_.has_verdict && v_.issues.empty() && v_.dropped.empty()) out_ += "<p>Every statement passed its checks against the pages it cites.</p>\n";
+    if (v_.has_verdict && v_.issues.empty() && v_.dropped.empty() && !v_.says_nothing()) out_ += "<p>Every statement passed its checks against the pages it cites.</p>\n";
     if (!v_.dropped.empty()) {
       out_ += "<p>These statements did not pass and are not part of the report:</p>\n";
       for (const auto& d : v_.dropped) {
@@ -215,10 +217,10 @@ class Page {
                         v_.run_id.empty() ? "" : ", run " + escape_markup(v_.run_id));
     for (const ViewStep& s : v_.steps)
       out_ += fmt::format(
-          "<div class=\"row\"><span class=\"name\" title=\"{0}\">{0}</span><span class=\"track\"><span class=\"bar\" style=\"left:{1:.2f}%;width:{2:.2f}%\"></span></span>"
+          "<div class=\"row{5}\"><span class=\"name\" title=\"{0}\">{0}</span><span class=\"track\"><span class=\"bar\" style=\"left:{1:.2f}%;width:{2:.2f}%\"></span></span>"
           "<span class=\"took\">{3}{4}</span></div>\n",
           escape_markup(s.name), 100 * s.start_ms / end, std::max(0.0, 100 * (s.end_ms - s.start_ms) / end), seconds(s.end_ms - s.start_ms),
-          s.tokens > 0 ? fmt::format(" \u00b7 {} tok", s.tokens) : "");
+          s.tokens > 0 ? fmt::format(" \u00b7 {} tok", s.tokens) : "", s.name.find('/') == std::string::npos ? "" : " inner");
     out_ += "</div></details>\n</section>\n";
   }
 

@@ -75,7 +75,8 @@ std::string render_markdown(const ReportView& v) {
   if (v.has_verdict || !v.dropped.empty()) {
     out += "## Checks\n\n";
     if (v.has_verdict) {
-      out += v.issues.empty() ? "Every statement above passed its checks." : "Every statement above passed its checks; those that did not were dropped.";
+      out += v.says_nothing()  ? "No statement could be made."
+             : v.issues.empty() ? "Every statement above passed its checks." : "Every statement above passed its checks; those that did not were dropped.";
       std::string counts;
       for (const auto& [name, n] : v.checked) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", n, plain(name));
       if (!counts.empty()) out += " Checked: " + counts + ".";

@@ -70,6 +70,16 @@ TEST(Render, EmbedsOnlyPlainDrawings) {
     EXPECT_FALSE(safe_svg(bad)) << bad;
 }
 
+TEST(Render, AReportWithoutStatementsClaimsNoChecks) {
+  const Value empty = *contract::parse_json(R"({"title":"T","companies":[],"claims":[],"sources":[],"missing":[],"dropped":[],
+      "verdict":{"ok":true,"issues":[],"checked":{"claims":0}}})");
+  const ReportView view = view_of(empty, nullptr);
+  ASSERT_TRUE(view.has_verdict);
+  EXPECT_THAT(render_html(view), HasSubstr("The documents answer none of this"));
+  EXPECT_THAT(render_html(view), testing::Not(HasSubstr("badge ok")));
+  EXPECT_THAT(render_markdown(view), HasSubstr("No statement could be made."));
+}
+
 TEST(Render, DrawsTheRun) {
   const Value run = *contract::parse_json(R"({"id": "r1", "steps": [{"name": "plan", "start_ms": 0, "end_ms": 500, "tokens": 30}, {"name": "report", "start_ms": 500, "end_ms": 2000}]})");
   const std::string html = render_html(view_of(report("x"), &run));

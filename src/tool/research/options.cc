@@ -93,6 +93,8 @@ double period_fit(const Wanted& wanted, const Value& row, const std::string& old
   bool whole = kind == "year" || kind == "instant";
   if (wanted.quarter) out += quarter ? 0.3 : whole ? -0.1 : -0.2;
   else if (!wanted.newest) out += whole ? 0.2 : 0;
+  // "in fiscal 2023" asks for a year; a quarter that ended in it is of another year as often as not.
+  if (!wanted.quarter && !wanted.years.empty() && wanted.date.empty() && !whole) out -= 0.3;
   if (!wanted.date.empty()) {
     out += end == wanted.date ? 0.4 : 0;
   } else if (!wanted.years.empty()) {
@@ -107,6 +109,12 @@ double period_fit(const Wanted& wanted, const Value& row, const std::string& old
   return out;
 }
 
+// What has ended was; what is "ending" is hoped for.
+bool is_forecast(const Value& row) {
+  return mentions(lower(text(row, "section") + " " + text(row, "label") + " " + text(row, "column_label")),
+                  {"guidance", "outlook", "forecast", "expected", "months ending", "quarter ending", "year ending"});
+}
+
 struct RankedRow {
   double score = 0, fit = 0;
   const Value* row = nullptr;
@@ -116,7 +124,7 @@ std::vector<RankedRow> rank_rows(const Wanted& wanted, const std::string& metric
   std::string oldest = "9999-12", newest = "0000-01", last_row;
   std::vector<RankedRow> ranked;
   for (const Value& row : list(rows, "figures")) {
-    if (!usable_row(row) || label_fit(metric, text(row, "label"), text(row, "section")) < kFitMin) continue;
+    if (!usable_row(row) || is_forecast(row) || label_fit(metric, text(row, "label"), text(row, "section")) < kFitMin) continue;
     oldest = std::min(oldest, text(row, "period_end"));
     newest = std::max(newest, text(row, "period_end"));
   }
@@ -130,14 +138,19 @@ std::vector<RankedRow> rank_rows(const Wanted& wanted, const std::string& metric
     double fit = label_fit(metric, label, text(row, "section"));
     if (fit < kFitMin) continue;
     const Value* page = row.find("page");
-    double score = fit + unit_fit(wanted, metric, label, text(row, "unit")) + period_fit(wanted, row, oldest, newest) - 0.01 * rank;
+    const bool forecast = is_forecast(row);
+    double score = fit + unit_fit(wanted, metric, label, text(row, "unit")) - 0.01 * rank;
+    score += forecast ? -kForecastCost : period_fit(wanted, row, oldest, newest);
     if (page == nullptr || !page->is_number()) score -= kUnpagedCost;
-    if (mentions(lower(text(row, "section") + " " + label + " " + text(row, "column_label")), {"guidance", "outlook", "forecast", "expected"})) score -= kForecastCost;
     ranked.push_back({score, fit, &row});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const RankedRow& a, const RankedRow& b) { return a.score > b.score; });
   return ranked;
 }
+
+// Each word that is asked for stands in the label, and one of them is telling: "eCommerce net sales" and
+// "Harbour U.S. eCommerce net sales".
+bool says_all(const std::string& metric, const std::string& label) { return !telling_words(metric).empty() && overlap(metric, label) >= 1; }
 
 Array figure_options(const Wanted& wanted, const std::string& metric, const Value& rows, double fit_min) {
   std::vector<RankedRow> ranked = rank_rows(wanted, metric, rows);
@@ -148,7 +161,8 @@ Array figure_options(const Wanted& wanted, const std::string& metric, const Valu
     // The better ranked of two equal labels: which statement comes first is no question for the model.
     std::string key = lower(text(row, "label"));
     if (items.size() == kOptionsMax || r.score < ranked[0].score - kScoreGapMax) break;
-    if (r.fit < fit_min || std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
+    if (wanted.count && (text(row, "unit").starts_with("USD") || text(row, "unit") == "%")) continue;  // Money is no number of things.
+    if ((r.fit < fit_min && !says_all(metric, text(row, "label"))) || std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
     seen.push_back(key);
     std::string shown = text(row, "label") + " | " + format_period(text(row, "period_end"), text(row, "period_kind"), text(row, "column_label")) + ": " +
                         text(row, "as_printed") + " | " + place(row);
@@ -166,7 +180,7 @@ bool usable_sentence(const std::string& s) {
     digits += std::isdigit(static_cast<unsigned char>(c)) != 0;
     letters += std::isalpha(static_cast<unsigned char>(c)) != 0;
   }
-  return s.size() >= 50 && s.size() <= 280 && std::isupper(static_cast<unsigned char>(s[0])) && letters > 4 * digits && letters * 10 > s.size() * 7;
+  return s.size() >= 40 && s.size() <= 280 && std::isupper(static_cast<unsigned char>(s[0])) && letters > 4 * digits && letters * 10 > s.size() * 7;
 }
 
 // "... in Canada [p. 5]." -> "... in Canada": a reference to another page is no part of what is said.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "memory/row_names.h"
+#include "tool/research/research.h"
+#include "tool/research/text.h"
 
 namespace consort::tool::research {
 namespace {
@@ -35,6 +37,57 @@ TEST(Question, ADayIsAnIsoDateAndNewestIsSeen) {
 
 TEST(Question, AStatementLineStaysWhole) {
   EXPECT_EQ(read_question("net cash provided by operating activities", "Harbour").metric, "net cash provided by operating activities");
+}
+
+TEST(Words, APrefixOfOneLetterBelongsToItsWord) {
+  EXPECT_EQ(words("E-commerce, T-shirts and eCommerce", false), (std::vector<std::string>{"ecommerce", "tshirts", "and", "ecommerce"}));
+  EXPECT_EQ(words("a - b, well-known", false), (std::vector<std::string>{"a", "b", "well", "known"}));
+}
+
+TEST(Options, ARowThatSaysAllThatIsAskedForAnswersAQuestionForItsNumber) {
+  const contract::Value input = contract::parse_json(R"({
+    "task": {"id": "t1", "tool": "search", "company": "Harbour", "subject": "How large are e-tolls and dues?"},
+    "rows": {"figures": [
+      {"figure_id": 1, "doc": "H", "page": 2, "section": "", "label": "Dues", "column_label": "2022", "period_end": "2022-12-31",
+       "period_kind": "year", "amount": "9", "unit": "USD", "as_printed": "9"},
+      {"figure_id": 2, "doc": "H", "page": null, "section": "", "label": "Harbour North etolls and dues", "column_label": "2022",
+       "period_end": "2022-12-31", "period_kind": "year", "amount": "4", "unit": "USD", "as_printed": "4"}]}})").value();
+  const contract::Value options = finding_options(input).value();
+  EXPECT_EQ(options.find("kind")->as_string(), "figure");
+  ASSERT_EQ(options.find("items")->as_array().size(), 1u);
+  EXPECT_EQ(contract::to_json(*options.find("items")->as_array()[0].find("key")), R"({"figure_id":2})");
+}
+
+// The ids of the rows that are offered, of rows given as label|column|period_end|kind|amount|unit.
+std::string offered(const std::string& question, const std::vector<std::vector<std::string>>& rows) {
+  contract::Array figures;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto& r = rows[i];
+    figures.push_back(contract::Value::object({{"figure_id", static_cast<int64_t>(i)}, {"doc", "D" + std::to_string(i)}, {"page", 1}, {"section", ""},
+                                               {"label", r[0]}, {"column_label", r[1]}, {"period_end", r[2]}, {"period_kind", r[3]},
+                                               {"amount", r[4]}, {"unit", r[5]}, {"as_printed", r[4]}}));
+  }
+  const contract::Value task = contract::Value::object({{"id", "t"}, {"tool", "figures"}, {"company", "Harbour"}, {"subject", question}});
+  const contract::Value input = contract::Value::object({{"task", task}, {"rows", contract::Value::object({{"figures", std::move(figures)}})}});
+  std::string out;
+  const contract::Value options = finding_options(input).value();
+  for (const contract::Value& item : options.find("items")->as_array()) out += contract::to_json(*item.find("key")->find("figure_id")) + " ";
+  return out;
+}
+
+TEST(Options, AYearThatIsNamedIsNoQuarterThatEndedInIt) {
+  EXPECT_EQ(offered("How large were Harbour's coal tolls in fiscal 2023?", {{"Coal tolls", "Q1", "2023-04-30", "quarter", "5", "USD"},
+                                                                           {"Coal tolls", "2023", "2023-01-31", "year", "19", "USD"}}).substr(0, 2), "1 ");
+}
+
+TEST(Options, WhatIsStillEndingIsNotTheLatestFigure) {
+  EXPECT_EQ(offered("What are Harbour's latest quarterly net revenues?", {{"Net revenues", "Three Months Ending September 30, 2023", "2023-09-30", "quarter", "26", "USD"},
+                                                                          {"Net revenues", "Three Months Ended June 30, 2023", "2023-06-30", "quarter", "25", "USD"}}).substr(0, 2), "1 ");
+}
+
+TEST(Options, MoneyIsNoNumberOfThings) {
+  EXPECT_EQ(offered("How many warehouses does Harbour operate?", {{"Warehouse ancillary business", "2022", "2022-12-31", "year", "464", "USD"}}), "");
+  EXPECT_EQ(offered("How many warehouses does Harbour operate?", {{"Warehouses", "2022", "2022-12-31", "instant", "464", "count"}}), "0 ");
 }
 
 TEST(RowNames, NetSalesAndTotalRevenuesAreOneLineAndASegmentIsNot) {

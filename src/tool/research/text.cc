@@ -40,8 +40,15 @@ std::vector<std::string> words(std::string_view text, bool drop_stop_words) {
       continue;
     }
     std::string word;
-    while (i < text.size() && letter(text[i])) {
-      word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(text[i++]))));
+    auto take = [&] {
+      while (i < text.size() && letter(text[i])) word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(text[i++]))));
+    };
+    take();
+    // "e-commerce" is one word, the same as "eCommerce".
+    const bool prefix = word.size() == 1 && std::isalpha(static_cast<unsigned char>(word[0])) != 0;
+    if (prefix && i + 1 < text.size() && text[i] == '-' && letter(text[i + 1])) {
+      ++i;
+      take();
     }
     if (!drop_stop_words || !is_stop_word(word)) out.push_back(std::move(word));
   }
