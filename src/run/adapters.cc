@@ -1,5 +1,7 @@
 #include "run/adapters.h"
 
+#include <optional>
+
 #include "base/file.h"
 #include "model/adapter_file.h"
 #include "model/gguf.h"
@@ -14,6 +16,7 @@ using contract::Value;
 namespace {
 
 constexpr std::string_view kFilePrefix = "file:";
+constexpr int kLevelsUpMax = 8;  // As far as the lock of the models is looked for.
 
 std::string known_versions(store::Registry& registry, const store::ItemName& item) {
   std::string known;
@@ -40,6 +43,40 @@ std::string next_version(const std::vector<store::Version>& versions) {
   return std::to_string(largest + 1);
 }
 
+// `models/adapters/NAME/adapter.gguf` beside or above `folder`, the working folder, or the program.
+std::optional<fs::path> shipped_adapter(const std::string& name, const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (fs::path at : {fs::weakly_canonical(folder.empty() ? "." : folder, ignored), fs::current_path(ignored), program}) {
+    for (int up = 0; up < kLevelsUpMax && !at.empty(); ++up, at = at.parent_path()) {
+      fs::path file = at / "models" / "adapters" / name / "adapter.gguf";
+      if (fs::is_regular_file(file, ignored)) return file;
+      if (at == at.root_path()) break;
+    }
+  }
+  return std::nullopt;
+}
+
+bool has_champion(const fs::path& home, const Clock& clock, const store::ItemName& item) {
+  std::error_code ignored;
+  if (!fs::exists(home / "registry.db", ignored)) return false;
+  auto registry = store::Registry::open(home, clock);
+  if (!registry) return true;  // The look-up that follows says what is wrong.
+  auto aliases = (*registry)->aliases(item);
+  return !aliases || aliases->contains(std::string(kDefaultAlias));
+}
+
+// A home without a champion of this name takes the one that came with the program, if there is one.
+Result<void> adopt_shipped(const fs::path& home, const Clock& clock, const store::ItemName& item, const fs::path& folder) {
+  if (has_champion(home, clock, item)) return {};
+  const std::optional<fs::path> file = shipped_adapter(item.name, folder);
+  if (!file) return {};
+  CONSORT_ASSIGN(const store::Version version, register_adapter(home, clock, item.name, "", *file));
+  CONSORT_ASSIGN(auto registry, store::Registry::open(home, clock));
+  CONSORT_TRY(registry->move_alias(item, kDefaultAlias, version.version, "shipped with the program"));
+  return {};
+}
+
 }  // namespace
 
 Result<FoundAdapter> find_adapter(const fs::path& home, const Clock& clock, std::string_view text,
@@ -49,6 +86,7 @@ Result<FoundAdapter> find_adapter(const fs::path& home, const Clock& clock, std:
   size_t at = text.find('@');
   store::ItemName item{store::ItemKind::adapter, std::string(text.substr(0, at))};
   std::string which(at == text.npos ? kDefaultAlias : text.substr(at + 1));
+  if (which == kDefaultAlias) CONSORT_TRY_CONTEXT(adopt_shipped(home, clock, item, folder), "adapter '" + item.name + "'");
   std::string how = "register one with 'consort import FILE --name " + item.name + "'";
   std::error_code ignored;
   if (!fs::exists(home / "registry.db", ignored)) return fail(not_registered(text, how));

@@ -4,6 +4,9 @@
 // whose digest is the file's. Versions never change; which one an alias means is the registry's answer at
 // the moment a run is built, and the run's pins record the version's digest.
 //
+// A home that has no champion of a name takes the one that came with the program (`models/adapters/NAME/adapter.gguf`
+// above the agent, the working folder, or the program) as a version, and as its champion, when it is first asked for.
+//
 // Not for: whether an adapter fits a model (engine::Engine::load_adapter verifies that).
 #pragma once
 
@@ -24,7 +27,8 @@ struct FoundAdapter {
   std::filesystem::path path;  // GGUF file or PEFT folder.
 };
 
-// `text`: "name@version", "name@alias", "name" (its champion), or "file:PATH" relative to `folder`.
+// `text`: "name@version", "name@alias", "name" (its champion), or "file:PATH" relative to `folder`. Writes to the home only to
+// take a shipped one.
 // Errors: not_found 6312 (nothing of this name, no such version or alias: names what there is, and the
 // command that registers), 1212 (its file is gone from the home).
 Result<FoundAdapter> find_adapter(const std::filesystem::path& home, const Clock& clock, std::string_view text,

@@ -154,10 +154,32 @@ class Adapters(ProgramTest):
         self.assertRegex(missing.error()["place"], r"agent\.yaml:\d+")
         self.assertIn("consort import", missing.error()["fix"])
         self.ok("import", LORA / "adapter.gguf", "--name", "writer")
+        missing = self.run_program("run", agent, "--set", "topic=sea", "--json")
+        self.assertEqual(missing.error()["number"], 6312, missing.err)   # A version without an alias.
         self.ok("promote", "writer@1", "--ungated", "the only one")
         run = self.ok("run", agent, "--set", "topic=sea", "--json").json()
         self.assertEqual(run["state"], "completed")
         self.assertTrue(self.ok("replay", run["run"], "--json").json()["replay"]["bit_equal"])
+
+    def test_an_adapter_that_came_with_the_agent_is_taken_as_champion_where_the_home_has_none(self):
+        self.write("models/adapters/writer/adapter.gguf", (LORA / "adapter.gguf").read_bytes())
+        self.write("agents/c.yaml", "In:\n  type: object\n  properties: {topic: {type: string}}\n  required: [topic]\n"
+                   "Out:\n  type: object\n  properties: {word: {type: string, maxLength: 12}}\n  required: [word]\n  additionalProperties: false\n")
+        self.write("agents/p.j2", "--- user\nOne word about {{ topic }}.\n")
+        agent = self.write("agents/agent.yaml", "consort: 1\nagent: {name: one, version: 0.1.0, in: In, out: Out}\ncontracts: [c.yaml]\n"
+                           f"models: {{small: {{ref: \"{DECODER}\"}}}}\ncomponents:\n"
+                           "  w: {kind: generate, model: small, adapter: writer@champion, prompt: p.j2, in: In, out: Out, max_tokens: 24}\n"
+                           "flow:\n  a: w(input)\n  return: a\n")
+        aliases = lambda: {a["version"]: a["aliases"] for a in self.ok("ls", "adapters", "--json").lines()}
+        for _ in range(2):
+            self.assertEqual(self.ok("run", agent, "--set", "topic=sea", "--json").json()["state"], "completed")
+            self.assertEqual(aliases(), {"1": ["champion"]})
+        # One's own champion stays.
+        base = next(m["sha256"] for m in self.ok("ls", "models", "--json").lines() if m["model"] == DECODER)
+        self.ok("import", self.write("own.gguf", adapter(base)), "--name", "writer")
+        self.ok("promote", "writer@2", "--ungated", "better here")
+        self.ok("run", agent, "--set", "topic=sea")
+        self.assertEqual(aliases(), {"1": [], "2": ["champion"]})
 
 
 if __name__ == "__main__":

@@ -21,23 +21,23 @@ struct Subject {
   const char* asked_by;
 };
 constexpr Subject kSubjects[] = {
-    {"revenue", "revenue revenues sales growth grow fast large size retail product"},
-    {"operating income", "operating income profit profits profitability margin develop"},
-    {"net income", "net income profit profitability earnings"},
+    {"revenue", "revenue revenues sales growth grow fast large size retail product turnover top line"},
+    {"operating income", "operating income profit profits profitability profitable margin develop operations results"},
+    {"net income", "net income profit profits profitability profitable earnings result bottom line tax"},
     {"gross profit", "gross profit margin price prices pricing"},
-    {"membership fees", "membership memberships member members renew renewal fee"},
-    {"advertising expense", "advertising marketing media spending advertise"},
-    {"marketing and sales expense", "marketing sales spending spend share"},
-    {"research and development expense", "research development technology spending product"},
-    {"advertising revenues", "advertising business services ads"},
-    {"selling, general and administrative expenses", "administrative expense cost spending overhead"},
-    {"cost of sales", "cost price prices input inflation"},
-    {"cloud services revenues", "cloud services subscription software growth"},
-    {"third-party seller services", "seller sellers third party marketplace"},
-    {"gross merchandise volume", "merchandise volume marketplace seller sellers"},
-    {"active buyers", "buyers active customers marketplace"},
-    {"operating cash flow", "cash flow"},
-    {"total assets", "assets balance size"},
+    {"membership fees", "membership memberships member members renew renewal fee pay"},
+    {"advertising expense", "advertising marketing media spending spend advertise ad ads cost"},
+    {"marketing and sales expense", "marketing sales spending spend share budget cost"},
+    {"research and development expense", "research development technology spending product r d"},
+    {"advertising revenues", "advertising business services ad ads revenue income sales"},
+    {"selling, general and administrative expenses", "administrative expense cost spending overhead sg a"},
+    {"cost of sales", "cost price prices input inflation goods product"},
+    {"cloud services revenues", "cloud services subscription software growth business revenue"},
+    {"third-party seller services", "seller sellers third party marketplace fee"},
+    {"gross merchandise volume", "merchandise volume marketplace seller sellers gmv goods sold"},
+    {"active buyers", "buyers active customers marketplace number"},
+    {"operating cash flow", "cash flow flows generated operations"},
+    {"total assets", "assets balance sheet size base"},
 };
 
 // Of the brief's words the share that ask for the subject, and of the subject's words the share in the brief.
@@ -45,8 +45,8 @@ double relevance(const Subject& subject, const std::string& brief) {
   return overlap(brief, std::string(subject.name) + " " + subject.asked_by) + 0.5 * overlap(subject.name, brief);
 }
 
-constexpr size_t kFiguresAlways = 3;
-constexpr size_t kMeasuresMax = 5;
+constexpr size_t kFiguresWithoutPlan = 3;  // Of a plan that names no figure.
+constexpr size_t kFiguresMax = 8;          // That a plan may choose from.
 
 // What a table measures, nearest to the brief first; empty without a table.
 Array measures_of(const Value& input, const std::string& brief) {
@@ -61,24 +61,129 @@ Array measures_of(const Value& input, const std::string& brief) {
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   Array out;
   for (const auto& [score, label] : ranked) {
-    if (out.size() < kMeasuresMax) out.push_back(label);
+    if (out.size() < kFiguresMax) out.push_back(label);
   }
   return out;
 }
 
+constexpr const char* kLatest = "latest";
+
 bool same(const std::string& a, const std::string& b) { return words(a, false) == words(b, false); }
 
-Value task(size_t n, const std::string& tool, const std::string& company, const std::string& subject,
-           const std::string& origin, double cost_ms) {
-  std::string question = tool == "figures" ? subject + " of " + company : company + ": " + subject;
+// "latest", then the years that the topic names, newest first: what a step's period may be.
+Array periods_of(const std::string& topic) {
+  std::set<std::string, std::greater<>> years;
+  for (const std::string& word : words(topic, false)) {
+    bool digits = word.size() == 4 && word.find_first_not_of("0123456789") == std::string::npos;
+    if (digits && (word.starts_with("19") || word.starts_with("20"))) years.insert(word);
+  }
+  Array out{Value(kLatest)};
+  for (const std::string& year : years) out.push_back(year);
+  return out;
+}
+
+// One company's part of a step. No period: the newest that is found.
+struct Lookup {
+  std::string tool, company, subject, period, origin;
+};
+
+Value task(size_t n, const Lookup& l, double cost_ms) {
+  std::string question = l.tool == "figures" ? l.subject + " of " + l.company : l.company + ": " + l.subject;
+  if (!l.period.empty()) question += " in " + l.period;
   return Value::object({{"id", "t" + std::to_string(n)},
-                        {"tool", tool},
-                        {"company", company},
-                        {"subject", subject},
+                        {"tool", l.tool},
+                        {"company", l.company},
+                        {"subject", l.subject},
                         {"question", question},
-                        {"origin", origin},
+                        {"origin", l.origin},
                         {"cost_ms", cost_ms}});
 }
+
+// The plan's own look-ups, each company of a step apart: known companies, the tool that fits, no step twice.
+class Lookups {
+ public:
+  Lookups(const Value& menu, Array* notes) : menu_(menu), notes_(notes) {}
+
+  bool add(Lookup l) {
+    for (const Lookup& have : all_) {
+      if (have.company == l.company && same(have.subject, l.subject) && have.period == l.period) return false;
+    }
+    all_.push_back(std::move(l));
+    return true;
+  }
+
+  void add_step(const Value& step) {
+    Lookup l{text(step, "tool"), "", text(step, "subject"), text(step, "period"), "planner"};
+    const char* fits = is_in("figures", l.subject) ? "figures" : "search";
+    if (l.tool != fits) {
+      notes_->push_back("'" + l.subject + "': " + fits + " instead of " + l.tool);
+      l.tool = fits;
+    }
+    if (l.period == kLatest || l.tool == "search") l.period.clear();  // A question says its own.
+    if (!l.period.empty() && !is_in("periods", l.period)) {
+      notes_->push_back("'" + l.subject + "': the brief names no period " + l.period);
+      l.period.clear();
+    }
+    for (const Value& company : list(step, "companies")) {
+      l.company = company.as_string();
+      if (!is_company(l.company)) notes_->push_back("dropped: '" + l.company + "' is not in the brief");
+      else if (!add(l)) notes_->push_back("dropped: '" + l.subject + "' of " + l.company + " was there already");
+    }
+  }
+
+  // What no plan may leave out: a question of the brief, a company of the brief, and figures at all. What a
+  // plan asks of one company alone stays so. Returns how many look-ups were added.
+  size_t complete() {
+    const Array& companies = list(menu_, "companies");
+    std::vector<std::pair<std::string, std::string>> figures;  // Subject and period.
+    for (const Lookup& l : all_) {
+      std::pair<std::string, std::string> one{l.subject, l.period};
+      if (l.tool == "figures" && std::find(figures.begin(), figures.end(), one) == figures.end()) figures.push_back(one);
+    }
+    const bool planned = !figures.empty();
+    for (const Value& figure : list(menu_, "figures")) {
+      if (!planned && figures.size() < kFiguresWithoutPlan) figures.emplace_back(figure.as_string(), "");
+    }
+    size_t added = 0;
+    for (const Value& company : companies) {
+      const std::string& name = company.as_string();
+      bool named = std::any_of(all_.begin(), all_.end(), [&](const Lookup& l) { return l.company == name; });
+      if (planned && named) continue;
+      for (const auto& [subject, period] : figures) added += add({"figures", name, subject, period, "coverage"});
+    }
+    for (const Value& question : list(menu_, "questions")) {
+      bool asked = std::any_of(all_.begin(), all_.end(), [&](const Lookup& l) { return same(l.subject, question.as_string()); });
+      if (asked) continue;
+      for (const Value& company : companies) added += add({"search", company.as_string(), question.as_string(), "", "coverage"});
+    }
+    return added;
+  }
+
+  // Figures first, by the menu's order; then questions; each subject's companies in the brief's order.
+  std::vector<Lookup> in_order() {
+    auto place = [&](const Lookup& l) {
+      return std::make_tuple(l.tool != "figures", at("figures", l.subject), at("questions", l.subject), at("companies", l.company));
+    };
+    std::stable_sort(all_.begin(), all_.end(), [&](const Lookup& a, const Lookup& b) { return place(a) < place(b); });
+    return all_;
+  }
+
+ private:
+  size_t at(std::string_view key, const std::string& name) const {
+    const Array& names = list(menu_, key);
+    auto found = std::find_if(names.begin(), names.end(), [&](const Value& v) { return same(v.as_string(), name); });
+    return static_cast<size_t>(found - names.begin());
+  }
+  bool is_in(std::string_view key, const std::string& name) const { return at(key, name) < list(menu_, key).size(); }
+  bool is_company(const std::string& name) const {
+    const Array& names = list(menu_, "companies");
+    return std::any_of(names.begin(), names.end(), [&](const Value& v) { return v.as_string() == name; });
+  }
+
+  const Value& menu_;
+  Array* notes_;
+  std::vector<Lookup> all_;
+};
 
 }  // namespace
 
@@ -92,7 +197,7 @@ Result<Value> plan_menu(const Value& input) {
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   Array subjects;
   for (const auto& [score, subject] : ranked) {
-    if (subjects.size() < 3 || (score > 0.6 * ranked[0].first && subjects.size() < 5)) subjects.push_back(subject->name);
+    if (subjects.size() < kFiguresMax) subjects.push_back(subject->name);
   }
   if (Array measures = measures_of(input, topic + questions_text); !measures.empty()) subjects = std::move(measures);
   Array questions;
@@ -102,90 +207,31 @@ Result<Value> plan_menu(const Value& input) {
   return Value::object({{"subjects", std::move(menu)},
                         {"figures", std::move(subjects)},
                         {"questions", std::move(questions)},
-                        {"companies", *brief.find("companies")}});
+                        {"companies", *brief.find("companies")},
+                        {"periods", periods_of(topic)}});
 }
 
 Result<Value> check_plan(const Value& input) {
   const Value& menu = *input.find("menu");
-  const Array& companies = list(menu, "companies");
-  auto is_figure = [&](const std::string& subject) {
-    for (const Value& f : list(menu, "figures")) {
-      if (same(f.as_string(), subject)) return true;
-    }
-    return false;
-  };
   const Value* costs = input.find("costs");
   auto cost = [&](const std::string& tool) {
     const Value* c = costs == nullptr ? nullptr : costs->find(tool);
     return c == nullptr || !c->is_number() ? (tool == "figures" ? 900.0 : 1100.0) : c->as_number().as_double();
   };
   Array notes;
-  struct Wanted {
-    std::string tool, company, subject, origin;
-  };
-  std::vector<Wanted> wanted;
-  auto add = [&](Wanted w) {
-    for (const Wanted& have : wanted) {
-      if (have.company == w.company && same(have.subject, w.subject)) return false;
-    }
-    wanted.push_back(std::move(w));
-    return true;
-  };
-  for (const Value& step : list(*input.find("plan"), "steps")) {
-    Wanted w{text(step, "tool"), text(step, "company"), text(step, "subject"), "planner"};
-    bool known = std::any_of(companies.begin(), companies.end(),
-                             [&](const Value& c) { return c.as_string() == w.company; });
-    if (!known) {
-      notes.push_back("dropped: '" + w.company + "' is not in the brief");
-      continue;
-    }
-    std::string fits = is_figure(w.subject) ? "figures" : "search";
-    if (w.tool != fits) {
-      notes.push_back("'" + w.subject + "': " + fits + " instead of " + w.tool);
-      w.tool = fits;
-    }
-    if (!add(w)) notes.push_back("dropped: '" + w.subject + "' of " + w.company + " was there already");
-  }
-  // A figure of one company alone cannot be compared; a question of the brief must be asked everywhere.
-  std::vector<std::string> subjects;
-  // What fits the topic best is always looked up, and comes first.
-  for (size_t i = 0; i < kFiguresAlways && i < list(menu, "figures").size(); ++i) subjects.push_back(list(menu, "figures")[i].as_string());
-  for (const Wanted& w : wanted) {
-    if (w.tool == "figures" && std::find(subjects.begin(), subjects.end(), w.subject) == subjects.end()) {
-      subjects.push_back(w.subject);
-    }
-  }
-  for (size_t i = 0; subjects.size() < 3 && i < list(menu, "figures").size(); ++i) {
-    const std::string& s = list(menu, "figures")[i].as_string();
-    if (std::find(subjects.begin(), subjects.end(), s) == subjects.end()) subjects.push_back(s);
-  }
-  size_t covered = 0;
-  for (const std::string& subject : subjects) {
-    for (const Value& c : companies) covered += add({"figures", c.as_string(), subject, "coverage"});
-  }
-  for (const Value& q : list(menu, "questions")) {
-    for (const Value& c : companies) covered += add({"search", c.as_string(), q.as_string(), "coverage"});
-  }
-  if (covered > 0) notes.push_back(std::to_string(covered) + " tasks added so that every company and question is covered");
-  auto place = [&](const Wanted& w) {
-    size_t subject = static_cast<size_t>(std::find(subjects.begin(), subjects.end(), w.subject) - subjects.begin());
-    size_t company = static_cast<size_t>(std::find_if(companies.begin(), companies.end(), [&](const Value& c) { return c.as_string() == w.company; }) - companies.begin());
-    const Array& questions = list(menu, "questions");
-    size_t question = static_cast<size_t>(std::find_if(questions.begin(), questions.end(), [&](const Value& q) { return q.as_string() == w.subject; }) - questions.begin());
-    return std::make_tuple(w.tool != "figures", subject, question, company);
-  };
-  std::stable_sort(wanted.begin(), wanted.end(),
-                   [&](const Wanted& a, const Wanted& b) { return place(a) < place(b); });
+  Lookups lookups(menu, &notes);
+  for (const Value& step : list(*input.find("plan"), "steps")) lookups.add_step(step);
+  if (size_t added = lookups.complete(); added > 0)
+    notes.push_back(std::to_string(added) + " tasks added so that every company and question is covered");
   Array tasks;
   double total = 0;
-  for (const Wanted& w : wanted) {
+  for (const Lookup& l : lookups.in_order()) {
     if (tasks.size() == kTasksMax) {
-      notes.push_back("left out, over the limit of " + std::to_string(kTasksMax) + " tasks: " + w.subject + " (" +
-                      w.company + ")");
+      notes.push_back("left out, over the limit of " + std::to_string(kTasksMax) + " tasks: " + l.subject + " (" + l.company + ")");
       continue;
     }
-    total += cost(w.tool);
-    tasks.push_back(task(tasks.size() + 1, w.tool, w.company, w.subject, w.origin, cost(w.tool)));
+    total += cost(l.tool);
+    tasks.push_back(task(tasks.size() + 1, l, cost(l.tool)));
   }
   return Value::object({{"tasks", std::move(tasks)}, {"cost_ms", total}, {"notes", std::move(notes)}});
 }

@@ -18,13 +18,15 @@ namespace consort::tool {
 // The extracted text of a page, for quotes. Memory::page_text fits.
 using PageText = std::function<Result<std::string>(const std::string& doc, std::optional<int> page)>;
 
-// {brief, measures?} -> {subjects, companies}: what a table measures (rows of one label each), or figures that are worth comparing, nearest to the brief first, and the
-// brief's own questions. What the planner may name.
+// {brief, measures?} -> {subjects, figures, questions, companies, periods}: what a table measures (rows of one label
+// each), or figures that annual reports print, nearest to the brief first and at most eight; the brief's own questions;
+// "latest" and the years that the topic names. What a plan may name; subjects are figures and questions together.
 Result<contract::Value> plan_menu(const contract::Value& input);
 
-// {brief, menu, plan, costs?} -> {tasks, cost_ms, notes}: duplicates and unknown names removed, the best figures added, every
-// figure asked for all companies (or it cannot be compared), every question asked of every company,
-// ids and costs assigned. At most kTasksMax tasks; what had to go is named in notes.
+// {brief, menu, plan, costs?} -> {tasks, cost_ms, notes}: one task a company of each step, without duplicates and names
+// that the brief lacks, with the tool that fits. A plan is completed only where it leaves a whole thing out: a question
+// (then asked of every company), a company (given the plan's figures), figures at all (the menu's first three). At most
+// kTasksMax tasks; what had to go is named in notes.
 Result<contract::Value> check_plan(const contract::Value& input);
 inline constexpr size_t kTasksMax = 24;
 

@@ -13,12 +13,13 @@ constexpr const char* kMenuOut = R"({"type":"object","properties":{
   "subjects":{"type":"array","items":{"type":"string"},"minItems":1},
   "figures":{"type":"array","items":{"type":"string"}},
   "questions":{"type":"array","items":{"type":"string"}},
-  "companies":{"type":"array","items":{"type":"string"}}},"required":["subjects","figures","questions","companies"]})";
+  "companies":{"type":"array","items":{"type":"string"}},
+  "periods":{"type":"array","items":{"type":"string"},"minItems":1}},"required":["subjects","figures","questions","companies","periods"]})";
 constexpr const char* kCheckIn = R"({"type":"object","properties":{
   "brief":{"type":"object"},"menu":{"type":"object"},
   "plan":{"type":"object","properties":{"steps":{"type":"array","items":{"type":"object","properties":{
-    "tool":{"type":"string"},"company":{"type":"string"},"subject":{"type":"string"}},
-    "required":["tool","company","subject"]}}},"required":["steps"]},
+    "tool":{"type":"string"},"subject":{"type":"string"},"companies":{"type":"array","items":{"type":"string"}},
+    "period":{"type":"string"}},"required":["tool","subject","companies"]}}},"required":["steps"]},
   "costs":{"type":"object"}},"required":["menu","plan"]})";
 constexpr const char* kTask = R"({"type":"object","properties":{
   "id":{"type":"string"},"tool":{"enum":["figures","search"]},"company":{"type":"string"},
