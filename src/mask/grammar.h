@@ -57,6 +57,7 @@ struct Members {
     StringMachine key;
     const GrammarNode* node = nullptr;
     bool is_witness = false;
+    std::vector<int> lengths;  // Of its shortest keys, where new ones may have to be counted on.
   };
   std::vector<Key> keys;
   std::vector<Extra> extras;
@@ -123,8 +124,9 @@ class Grammar {
   int finish_object(const Members& members, const Written& written, size_t skip, const Names& seen,
                     size_t n_coming, int depth) const;
   static bool may_close_object(const Members& members, const Written& written);
-  // Keys that may not come again and begin so.
-  static size_t n_taken(const Members& members, const Names& seen, const std::string& prefix);
+  // Keys that may not come again and begin so, sorted.
+  static std::vector<std::string_view> taken(const Members& members, const Names& seen,
+                                             std::string_view prefix);
   // Bytes to the end of a key that began, the quote included, so that it is a new one.
   int key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
                const std::string& text, const Names& seen) const;

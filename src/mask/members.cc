@@ -8,6 +8,7 @@ namespace consort::mask {
 namespace {
 
 constexpr uint64_t kNewKeysMax = 64;  // Undeclared keys that minProperties may ask for.
+constexpr size_t kLengthsMax = 512;   // New keys of one language that may be counted on.
 
 // How many further characters make a text new, if `n` texts that continue it are taken: each
 // character has 93 ways at least.
@@ -24,13 +25,18 @@ bool is_taken(const Members& members, const Names& seen, const std::string& key)
 
 }  // namespace
 
-size_t Grammar::n_taken(const Members& members, const Names& seen, const std::string& prefix) {
-  size_t n = 0;
+std::vector<std::string_view> Grammar::taken(const Members& members, const Names& seen,
+                                             std::string_view prefix) {
+  std::vector<std::string_view> result;
   const auto& reserved = members.reserved;
   auto at = std::lower_bound(reserved.begin(), reserved.end(), prefix);
-  for (; at != reserved.end() && at->starts_with(prefix); ++at) ++n;
-  for (const std::string& key : seen) n += key.starts_with(prefix);
-  return n;
+  for (; at != reserved.end() && at->starts_with(prefix); ++at) result.push_back(*at);
+  const size_t sorted = result.size();
+  for (const std::string& key : seen) {
+    if (key.starts_with(prefix)) result.push_back(key);
+  }
+  if (result.size() > sorted) std::sort(result.begin(), result.end());
+  return result;
 }
 
 Result<void> Grammar::finish_members(Members& members, const std::string& pointer) const {
@@ -42,6 +48,11 @@ Result<void> Grammar::finish_members(Members& members, const std::string& pointe
     members.n_required += members.keys[i].required;
     members.next_required[i] =
         members.keys[i].required ? static_cast<uint32_t>(i) : members.next_required[i + 1];
+  }
+  if (members.needs_witness || members.min > members.n_required) {
+    for (Members::Extra& extra : members.extras) {
+      if (!extra.key.is_free()) extra.lengths = extra.key.shortest_lengths(kLengthsMax);
+    }
   }
   if (!members.extras.empty() && members.min > n + kNewKeysMax) {
     return fail(make_error(ErrorCode::resource_exhausted, 2202,
@@ -122,9 +133,13 @@ int Grammar::new_keys_cost(const Members& members, bool witness, uint64_t n, con
     if (extra.key.is_free()) {
       key = 1 + characters_to_new(members.reserved.size() + seen.size() + n_coming + n);
     } else {
-      key = extra.key.cost_unused(
-          extra.key.start(), "", n + n_coming,
-          [&](const std::string& text) { return is_taken(members, seen, text); });
+      // Of so many strings of the language, `n` at least are new.
+      const auto in = [&](const std::string& text) { return extra.key.dfa().matches(text); };
+      const auto used = static_cast<size_t>(
+          std::count_if(members.reserved.begin(), members.reserved.end(), in) +
+          std::count_if(seen.begin(), seen.end(), in));
+      const size_t at = used + n_coming + n - 1;
+      if (at < extra.lengths.size()) key = extra.lengths[at] + 1;
     }
     const int each = plus(plus(key, 3), extra.node->cost[depth]);  // Quote, colon, comma.
     if (each < kInfinite / static_cast<int>(n)) best = std::min(best, each * static_cast<int>(n));
@@ -136,12 +151,12 @@ int Grammar::key_cost(const Members& members, const Members::Extra& extra,
                       const StringState& state, const std::string& text, const Names& seen) const {
   const int plain = extra.key.cost(state);
   if (plain >= kInfinite) return plain;
-  const size_t n = n_taken(members, seen, text);
+  std::vector<std::string_view> rests = taken(members, seen, text);
+  const size_t n = rests.size();
   if (n == 0) return plain;
   if (!extra.key.is_free()) {
-    return extra.key.cost_unused(state, text, 1, [&](const std::string& candidate) {
-      return is_taken(members, seen, candidate);
-    });
+    for (std::string_view& rest : rests) rest.remove_prefix(text.size());
+    return extra.key.cost_new(state.state, rests);
   }
   const bool between = extra.key.may_close(state);
   if (!between) return plus(plain, 1 + characters_to_new(n));

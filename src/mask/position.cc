@@ -39,6 +39,11 @@ Hash mix(Hash hash, std::string_view text) {
   return hash;
 }
 
+Hash mix(Hash hash, const StringState& state) {
+  hash = mix(hash, uint64_t{state.state} << 32 | state.min_left);
+  return mix(hash, uint64_t{state.max_left} << 32 | uint64_t{state.hex} << 8 | state.escape);
+}
+
 Hash Position::local_hash() const {
   Hash result = mix({}, id(thing) ^ uint64_t{at} << 48);
   if (kind == kExtraKey || kind == kColon) {
@@ -47,9 +52,7 @@ Hash Position::local_hash() const {
   }
   result = mix(result, uint64_t{kind} << 56 | uint64_t{blanks} << 48 | at);
   if (kind == kString || kind == kExtraKey) {
-    result = mix(result, uint64_t{string.state} << 32 | string.min_left);
-    result =
-        mix(result, uint64_t{string.max_left} << 32 | uint64_t{string.hex} << 8 | string.escape);
+    result = mix(result, string);
   } else if (kind == kNumber) {
     result = mix(result, number.digits);
     result = mix(result, uint64_t{number.n_integer} << 24 | uint64_t{number.n_fraction} << 16 |
@@ -446,6 +449,12 @@ int Stepper::cost(const Position& position) const {
       return 0;
   }
   return kInfinite;
+}
+
+int Stepper::cheapest(const Positions& positions) const {
+  int best = kInfinite;
+  for (const Position& position : positions) best = std::min(best, cost(position));
+  return best;
 }
 
 bool Stepper::complete(const Position& position) const {

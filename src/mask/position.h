@@ -22,6 +22,7 @@ struct HashOf {
 };
 Hash mix(Hash hash, uint64_t value);
 Hash mix(Hash hash, std::string_view text);
+Hash mix(Hash hash, const StringState& state);
 
 struct Frame {
   std::shared_ptr<const Frame> parent;
@@ -79,6 +80,7 @@ class Stepper {
   void step(const Position& position, uint8_t byte, Positions& out) const;
   // Bytes (tokens, where literals are left) to finish; finite for every position there is.
   int cost(const Position& position) const;
+  int cheapest(const Positions& positions) const;
   // Removes duplicates and, past the limit, the dearest.
   void tidy(Positions& positions) const;
   // May the text end here?

@@ -1,7 +1,6 @@
 #include "mask/string_machine.h"
 
 #include <algorithm>
-#include <queue>
 
 #include "contract/utf8.h"
 
@@ -49,6 +48,8 @@ StringMachine StringMachine::free(const Vocabulary::Trie& trie, uint64_t min,
   result.start_.state = result.dfa_.start;
   result.start_.min_left = clipped(min);
   result.start_.max_left = max ? clipped(*max) : kNoLimit;
+  result.set_cost_most();
+  if (min > 0) result.cost_most_ = plus(result.cost_most_, static_cast<int>(std::min<uint64_t>(min, kInfinite)));
   return result;
 }
 
@@ -60,6 +61,7 @@ StringMachine StringMachine::of(contract::Dfa language, const Vocabulary::Trie& 
   }
   result.start_.state = result.dfa_.start;
   result.start_.max_left = kNoLimit;
+  result.set_cost_most();
   return result;
 }
 
@@ -67,50 +69,98 @@ StringMachine StringMachine::raw(contract::Dfa language, const Vocabulary::Trie&
   StringMachine result;
   result.raw_ = true;
   result.dfa_ = std::move(language);
+  for (size_t byte = 0x20; byte < 256; ++byte) {
+    result.plain_[byte] = byte != '"' && byte != '\\' && trie.single[byte];
+  }
   if (!result.dfa_.is_empty()) {
     std::array<uint32_t, 256> weight;
     for (size_t byte = 0; byte < 256; ++byte) {
-      const bool plain = byte >= 0x20 && byte != '"' && byte != '\\' && trie.single[byte];
-      weight[byte] = plain ? 1 : contract::Dfa::kDead;
+      weight[byte] = result.plain_[byte] ? 1 : contract::Dfa::kDead;
     }
     result.distance_ = contract::distances(result.dfa_, weight);
   }
   result.start_.state = result.dfa_.start;
   result.start_.max_left = kNoLimit;
+  result.set_cost_most();
   return result;
 }
 
-int StringMachine::cost_unused(const StringState& state, const std::string& text, size_t n,
-                               const std::function<bool(const std::string&)>& is_used) const {
-  constexpr int kStepsMax = 20'000;
-  struct Way {
-    int total = 0;
-    int done = 0;
-    uint32_t state = 0;
-    std::string text;
-    bool closed = false;
-    bool operator<(const Way& other) const { return total > other.total; }
-  };
-  if (state_cost(state.state) >= kInfinite) return kInfinite;
-  std::priority_queue<Way> ways;
-  ways.push({state_cost(state.state), 0, state.state, text});
-  for (int steps = 0; !ways.empty() && steps < kStepsMax; ++steps) {
-    Way way = ways.top();
-    ways.pop();
-    if (way.closed) {
-      if (!is_used(way.text) && --n == 0) return way.total + 1;
+void StringMachine::set_cost_most() {
+  uint32_t most = 0;
+  for (const uint32_t distance : distance_) {
+    if (distance != contract::Dfa::kDead) most = std::max(most, distance);
+  }
+  constexpr int kEscape = 12;  // Two \uXXXX.
+  cost_most_ = static_cast<int>(most) + kEscape + 1;
+}
+
+int StringMachine::cost_new(uint32_t state, std::span<const std::string_view> rests) const {
+  if (state_cost(state) >= kInfinite) return kInfinite;
+  if (dfa_.accept[state] && (rests.empty() || !rests[0].empty())) return 1;
+  std::array<bool, 256> taken{};
+  for (const std::string_view rest : rests) {
+    if (!rest.empty()) taken[static_cast<uint8_t>(rest[0])] = true;
+  }
+  int best = kInfinite;
+  for (size_t byte = 0x20; byte < 256; ++byte) {
+    if (taken[byte] || !plain_[byte]) continue;
+    const uint32_t next = dfa_.step(state, static_cast<uint8_t>(byte));
+    if (next != contract::Dfa::kDead) best = std::min(best, plus(state_cost(next), 2));
+  }
+  constexpr size_t kLongest = 1'000;  // Past it, no new end is promised.
+  for (size_t i = 0; i < rests.size();) {
+    if (rests[i].empty()) {
+      ++i;
       continue;
     }
-    if (dfa_.accept[way.state]) ways.push({way.done, way.done, way.state, way.text, true});
-    for (int byte = 0x20; byte < 256; ++byte) {
-      if (byte == '"' || byte == '\\') continue;
-      const uint32_t next = dfa_.step(way.state, static_cast<uint8_t>(byte));
-      if (next == contract::Dfa::kDead || state_cost(next) >= kInfinite) continue;
-      ways.push({way.done + 1 + state_cost(next), way.done + 1, next,
-                 way.text + static_cast<char>(byte)});
+    const char first = rests[i][0];
+    std::vector<std::string_view> tails;
+    bool is_short = true;
+    for (; i < rests.size() && !rests[i].empty() && rests[i][0] == first; ++i) {
+      tails.push_back(rests[i].substr(1));
+      is_short &= rests[i].size() <= kLongest;
     }
+    const uint32_t next = dfa_.step(state, static_cast<uint8_t>(first));
+    if (!plain_[static_cast<uint8_t>(first)]) continue;
+    if (next == contract::Dfa::kDead || plus(state_cost(next), 2) >= best || !is_short) continue;
+    best = std::min(best, plus(cost_new(next, tails), 1));
   }
-  return kInfinite;
+  return best;
+}
+
+std::vector<int> StringMachine::shortest_lengths(size_t n) const {
+  constexpr size_t kWorkMax = 1'000'000;
+  constexpr int kLengthMax = 256;
+  std::vector<int> result;
+  if (dfa_.is_empty() || state_cost(dfa_.start) >= kInfinite) return result;
+  std::vector<uint32_t> bytes_of(dfa_.n_classes, 0);
+  for (size_t byte = 0x20; byte < 256; ++byte) {
+    bytes_of[dfa_.class_of[byte]] += plain_[byte];
+  }
+  // How many texts of one length lead to each state; more than n are as good as n.
+  std::vector<uint64_t> ways(dfa_.n_states(), 0);
+  ways[dfa_.start] = 1;
+  size_t work = 0;
+  for (int length = 0; length <= kLengthMax; ++length) {
+    std::vector<uint64_t> next(ways.size(), 0);
+    bool any = false;
+    for (size_t state = 0; state < ways.size(); ++state) {
+      if (ways[state] == 0) continue;
+      if (dfa_.accept[state]) {
+        for (uint64_t i = 0; i < ways[state] && result.size() < n; ++i) result.push_back(length);
+      }
+      for (size_t c = 0; c < dfa_.n_classes; ++c) {
+        const uint32_t to = dfa_.next[state * dfa_.n_classes + c];
+        if (to == contract::Dfa::kDead || bytes_of[c] == 0 || !is_live(to)) continue;
+        next[to] = std::min<uint64_t>(n, next[to] + ways[state] * bytes_of[c]);
+        any = true;
+      }
+    }
+    work += ways.size() * dfa_.n_classes;
+    if (result.size() >= n || !any || work > kWorkMax) break;
+    ways = std::move(next);
+  }
+  return result;
 }
 
 int StringMachine::state_cost(uint32_t state) const {

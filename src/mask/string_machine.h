@@ -6,10 +6,13 @@
 // for ASCII where there is one (everything else can be written raw).
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "contract/dfa.h"
 #include "mask/trie.h"
@@ -43,22 +46,35 @@ class StringMachine {
   bool step(StringState& state, uint8_t byte, std::string* decoded = nullptr) const;
   // For keys: a language in which every string is written without escapes.
   static StringMachine raw(contract::Dfa language, const Vocabulary::Trie& trie);
-  // Bytes to the `n`th cheapest string that continues `text` and that `is_used` does not know, the
-  // quote included; kInfinite if there are fewer, or finding them takes too long.
-  int cost_unused(const StringState& state, const std::string& text, size_t n,
-                  const std::function<bool(const std::string&)>& is_used) const;
+  // Bytes to the cheapest end that is none of `rests`, the quote included; kInfinite if there is
+  // none. `rests`: sorted, distinct. Raw machines only.
+  int cost_new(uint32_t state, std::span<const std::string_view> rests) const;
+  // Bytes of the shortest strings, one by one, quotes excluded; at most `n`, fewer if there are no
+  // more or finding them takes too long. Raw machines only.
+  std::vector<int> shortest_lengths(size_t n) const;
+  // No state costs more than this, escapes under way included; kInfinite if lengths are limited.
+  int cost_most() const { return cost_most_; }
+  const contract::Dfa& dfa() const { return dfa_; }
+  bool is_live(uint32_t state) const { return distance_[state] != contract::Dfa::kDead; }
+  // Between two characters of a string without pattern?
+  bool is_between(const StringState& state) const {
+    return free_ && state.escape == 0 && state.state == dfa_.start;
+  }
   bool is_raw() const { return raw_; }
 
  private:
   bool feed(StringState& state, uint32_t code_point, std::string* decoded) const;
   bool feed_byte(StringState& state, uint8_t byte) const;
   int state_cost(uint32_t state) const;
+  void set_cost_most();
   int escape_cost(const StringState& state) const;
 
   contract::Dfa dfa_;
   std::vector<uint32_t> distance_;
   bool free_ = false;
   bool raw_ = false;
+  int cost_most_ = 0;
+  std::array<bool, 256> plain_{};  // Raw: bytes that may be written.
   StringState start_;
 };
 
