@@ -98,7 +98,7 @@ Value run_case(const Value& one, const std::shared_ptr<const Vocabulary>& vocabu
   std::shared_ptr<const CompiledMask> mask;
   auto schema = contract::Schema::compile(*document, "case", contract::Value(), contract::CompileOptions());
   if (schema) {
-    auto compiled = compile(*schema, vocabulary, {.open = true, .any_order = true});
+    auto compiled = compile(*schema, vocabulary, {.open = true, .any_spelling = true, .any_order = true});
     if (compiled) {
       mask = std::move(*compiled);
     } else {

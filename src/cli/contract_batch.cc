@@ -123,7 +123,7 @@ Result<Value> accepts_text(const Tokens& tokens, const Value& document, const st
   Object out;
   const auto started = Clock::now();
   auto schema = Schema::compile(document, "schema", Value(), contract::CompileOptions());
-  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true, .any_order = true})
+  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true, .any_spelling = true, .any_order = true})
                          : Result<std::shared_ptr<const mask::CompiledMask>>(fail(schema.error()));
   const double compile_us = microseconds(started);
   out.set("compiled", compiled.has_value());

@@ -99,17 +99,130 @@ struct Walker {
   }
 };
 
-// Prefixes of `leaving` after which the string may close.
+constexpr uint32_t kManyCharacters = 1 << 30;
+
+// Prefixes of `leaving` after which the automaton lets the string close.
 void descend_leaving(const Trie::Leaving& trie, uint32_t node, const StringState& at,
                      const StringMachine& machine, std::vector<Trie::Leaver>& out) {
   if (machine.may_close(at)) {
-    out.insert(out.end(), trie.here[node].begin(), trie.here[node].end());
+    for (Trie::Leaver one : trie.here[node]) {
+      one.characters = kManyCharacters - at.max_left;
+      out.push_back(one);
+    }
   }
   for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
     StringState next = at;
     if (machine.step(next, trie.byte[child]) && machine.cost(next) < kInfinite) {
       descend_leaving(trie, child, next, machine, out);
     }
+  }
+}
+
+// Do all texts of at most `length` bytes out of `alphabet` keep the automaton alive?
+bool always_live(const StringMachine& machine, uint32_t state, const std::vector<uint8_t>& alphabet,
+                 int length) {
+  constexpr size_t kStatesMax = 24;
+  const contract::Dfa& dfa = machine.dfa();
+  std::array<bool, 256> is_class{};
+  std::vector<uint8_t> one_of_class;
+  for (const uint8_t byte : alphabet) {
+    if (!is_class[dfa.class_of[byte]]) one_of_class.push_back(byte);
+    is_class[dfa.class_of[byte]] = true;
+  }
+  std::vector<uint32_t> reached = {state};
+  size_t from = 0;
+  for (int i = 0; i < length && from < reached.size(); ++i) {
+    const size_t to = reached.size();
+    for (; from < to; ++from) {
+      for (const uint8_t byte : one_of_class) {
+        const uint32_t next = dfa.step(reached[from], byte);
+        if (next == contract::Dfa::kDead || !machine.is_live(next)) return false;
+        if (std::find(reached.begin(), reached.end(), next) == reached.end()) {
+          if (reached.size() == kStatesMax) return false;
+          reached.push_back(next);
+        }
+      }
+    }
+  }
+  return true;
+}
+
+// Nodes below `node` that stay in the string.
+template <typename Add>
+void step_string(const ByteTrie& trie, uint32_t node, const StringState& at,
+                 const StringMachine& machine, const Add& add) {
+  for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
+    const uint8_t byte = trie.byte[child];
+    StringState next = at;
+    if ((byte == '"' && at.escape == 0) || !machine.step(next, byte)) continue;
+    if (machine.cost(next) >= kInfinite) continue;
+    add(child);
+    if (trie.end[child] > child + 1) step_string(trie, child, next, machine, add);
+  }
+}
+
+// Sets the tokens of `trie` that stay in a string with an automaton, from outside of an escape.
+void walk_dfa(const ByteTrie& trie, const StringMachine& machine, const StringState& start,
+              std::span<uint64_t> out) {
+  const contract::Dfa& dfa = machine.dfa();
+  std::array<uint32_t, 257> states;
+  std::array<uint32_t, 257> characters;  // Begun so far.
+  states[0] = start.state;
+  characters[0] = 0;
+  const bool is_limited = start.max_left != StringMachine::kNoLimit;
+  const bool counts = machine.is_counted() && (is_limited || start.min_left > 0);
+  const auto after = [&](uint32_t at, uint32_t n) {  // n characters begun.
+    StringState state = start;
+    state.state = at;
+    if (is_limited) state.max_left -= std::min(n, start.max_left);
+    state.min_left -= std::min(n, start.min_left);
+    return state;
+  };
+  const auto n = static_cast<uint32_t>(trie.byte.size());
+  const auto add = [&](uint32_t node) {
+    for (uint32_t i = trie.token_begin[node]; i < trie.token_begin[node + 1]; ++i) {
+      set_bit(out, trie.tokens[i]);
+    }
+  };
+  for (uint32_t node = 1; node < n;) {
+    const uint8_t byte = trie.byte[node];
+    const uint8_t depth = trie.depth[node];
+    if (byte < 0x20 || byte == '"' || depth == 255) {  // No token is as long as that.
+      node = trie.end[node];
+      continue;
+    }
+    if (byte == '\\') {
+      if (!machine.is_raw()) {
+        StringState state = after(states[depth - 1u], counts ? characters[depth - 1u] : 0);
+        if (machine.step(state, byte)) {
+          add(node);
+          step_string(trie, node, state, machine, add);
+        }
+      }
+      node = trie.end[node];
+      continue;
+    }
+    const uint32_t next = dfa.step(states[depth - 1u], byte);
+    if (next == contract::Dfa::kDead || !machine.is_live(next)) {
+      node = trie.end[node];
+      continue;
+    }
+    states[depth] = next;
+    if (counts) {
+      const uint32_t n = characters[depth - 1u] + ((byte & 0xC0) != 0x80);
+      characters[depth] = n;
+      if (n > start.max_left || !machine.is_live(after(next, n))) {
+        node = trie.end[node];
+        continue;
+      }
+    }
+    const int32_t token = trie.token_at[node];
+    if (token >= 0) {
+      set_bit(out, token);
+    } else if (token == -2) {
+      add(node);
+    }
+    ++node;
   }
 }
 
@@ -174,63 +287,27 @@ TokenSet CompiledMask::inside(const Position& position) const {
 TokenSet CompiledMask::inside_any_cost(const Position& position) const {
   const Trie& trie = vocabulary_->trie();
   const StringMachine& machine = string_of(position);
-  const contract::Dfa& dfa = machine.dfa();
   TokenSet result;
   TokenSet::Group& group = result.groups.emplace_back();
   group.cost = machine.cost_most();
   group.bits.assign(trie.n_words, 0);
-  std::array<uint32_t, 257> states;
-  states[0] = position.string.state;
-  const auto n = static_cast<uint32_t>(trie.byte.size());
-  const auto add = [&](uint32_t node) {
-    for (uint32_t i = trie.token_begin[node]; i < trie.token_begin[node + 1]; ++i) {
-      set_bit(group.bits, trie.tokens[i]);
-    }
+  const auto takes_all = [&](const Trie::Slice& slice) {
+    return position.string.max_left == StringMachine::kNoLimit && position.string.min_left == 0 &&
+           always_live(machine, position.string.state, slice.alphabet, slice.kLengthMax);
   };
-  for (uint32_t node = 1; node < n;) {
-    const uint8_t byte = trie.byte[node];
-    const uint8_t depth = trie.depth[node];
-    if (byte < 0x20 || byte == '"' || depth == 255) {  // No token is as long as that.
-      node = trie.end[node];
-      continue;
-    }
-    if (byte == '\\') {
-      if (!machine.is_raw()) {
-        StringState state = position.string;
-        state.state = states[depth - 1u];
-        if (machine.step(state, byte)) {
-          add(node);
-          Walker walker{trie, stepper_};
-          walker.descend_string(node, state, machine);
-          for (const auto& [cost, tokens] : walker.found) {
-            for (const int32_t token : tokens) set_bit(group.bits, token);
-          }
-        }
-      }
-      node = trie.end[node];
-      continue;
-    }
-    const uint32_t next = dfa.step(states[depth - 1u], byte);
-    if (next == contract::Dfa::kDead || !machine.is_live(next)) {
-      node = trie.end[node];
-      continue;
-    }
-    states[depth] = next;
-    const int32_t token = trie.token_at[node];
-    if (token >= 0) {
-      set_bit(group.bits, token);
-    } else if (token == -2) {
-      add(node);
-    }
-    ++node;
-  }
+  const auto slice = std::find_if(trie.slices.begin(), trie.slices.end(), takes_all);
+  const ByteTrie& rest = slice == trie.slices.end() ? trie : slice->others;
+  if (slice != trie.slices.end()) group.bits = slice->bits;
+  walk_dfa(rest, machine, position.string, group.bits);
   return result;
 }
 
 TokenSet CompiledMask::leavers(const Position& position) const {
   TokenSet result;
-  descend_leaving(vocabulary_->trie().leaving, 0, position.string, string_of(position),
-                  result.leavers);
+  StringState state = position.string;
+  state.min_left = 0;
+  state.max_left = kManyCharacters;
+  descend_leaving(vocabulary_->trie().leaving, 0, state, string_of(position), result.leavers);
   return result;
 }
 
@@ -291,17 +368,33 @@ void CompiledMask::allow_free_interior(const StringState& state, int rest, int c
 
 void CompiledMask::allow_inside(const Position& position, int cost_max,
                                 std::span<uint64_t> out) const {
+  const Trie& trie = vocabulary_->trie();
   const StringMachine& machine = string_of(position);
   const int rest = rest_of(position);
   if (machine.is_between(position.string)) {
     return allow_free_interior(position.string, rest, cost_max, out);
   }
-  const Hash key = mix(mix({}, reinterpret_cast<uintptr_t>(&machine)), position.string);
-  if (!machine.is_free() && position.string.escape == 0 &&
-      plus(rest, machine.cost_most()) <= cost_max) {
-    return apply(*find(mix(key, 1), [&] { return inside_any_cost(position); }), kInfinite, out);
+  const Hash machine_key = mix({}, reinterpret_cast<uintptr_t>(&machine));
+  if (plus(rest, machine.cost_most()) > cost_max) {
+    const Hash key = mix(mix(machine_key, position.string), 2);
+    return apply(*find(key, [&] { return inside(position); }), cost_max - rest, out);
   }
-  apply(*find(mix(key, 2), [&] { return inside(position); }), cost_max - rest, out);
+  // The least that is needed does not matter to tokens that stay in, where lengths have no end; the
+  // most only as a number, where every state may be the last one.
+  StringState state = position.string;
+  const uint32_t most = state.max_left;
+  const auto longest = trie.interior_characters_max + static_cast<uint32_t>(machine.dfa().n_states());
+  const bool by_number = machine.ends_anywhere() && most < trie.at_most.size();
+  if (machine.ends_anywhere()) state.min_left = 0;
+  if (by_number || most >= longest) state.max_left = StringMachine::kNoLimit;
+  const Found set = find(mix(mix(machine_key, state), 1), [&] {
+    Position at = position;
+    at.string = state;
+    return inside_any_cost(at);
+  });
+  if (!by_number) return apply(*set, kInfinite, out);
+  const Bits& in = set->groups[0].bits;
+  for (size_t i = 0; i < in.size(); ++i) out[i] |= in[i] & trie.at_most[most][i];
 }
 
 // Of the tokens inside a key, those after which it cannot become a new one within the budget.
@@ -358,7 +451,7 @@ void CompiledMask::allow_leaving(const Position& position, int cost_max,
   const StringState& state = position.string;
   const bool is_key = position.kind == Position::kExtraKey;
   const bool between = machine.is_between(state);
-  const Hash machine_key = mix(mix({}, reinterpret_cast<uintptr_t>(&machine)), state);
+  const Hash machine_key = mix(mix({}, reinterpret_cast<uintptr_t>(&machine)), state.state);
   const auto costs_key = [&](uint64_t salt) {
     Hash key = mix({}, salt);
     if (is_key) key = mix(key, reinterpret_cast<uintptr_t>(position.thing));
@@ -397,7 +490,7 @@ void CompiledMask::allow_leaving(const Position& position, int cost_max,
                                 position.text).empty();
   for (const Trie::Leaver& one : all) {
     if (costs->costs[one.suffix] > cost_max) continue;
-    if (between && (one.characters < state.min_left || one.characters > state.max_left)) continue;
+    if (one.characters < state.min_left || one.characters > state.max_left) continue;
     const bool exactly = is_threatened || (is_key && costs->returns[one.suffix]);
     if (!exactly || cost_after(position, one.token) <= cost_max) set_bit(out, one.token);
   }

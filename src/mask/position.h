@@ -88,7 +88,8 @@ class Stepper {
 
  private:
   bool is_blank(uint8_t byte) const {
-    return byte == ' ' || (byte == '\n' && grammar_.options().newlines);
+    return byte == ' ' || (byte == '\n' && grammar_.options().newlines) ||
+           ((byte == '\t' || byte == '\r') && grammar_.options().any_spelling);
   }
   bool blank(const Position& position, uint8_t byte, Positions& out) const;
   void finish_value(std::shared_ptr<const Frame> frame, Positions& out) const;
@@ -104,6 +105,9 @@ class Stepper {
   int key_cost(const Frame& frame, uint32_t at) const;
   int declared_cost(const Frame& frame, uint32_t key) const;
   int extra_cost(const Frame& frame, const Members::Extra& extra) const;
+  // What may follow as the next item: its goal, and the array with it.
+  template <typename Item>
+  void each_item(const Frame& top, const Item& item) const;
   bool may_close(const Frame& frame) const;
   bool may_add(const Frame& frame) const;
   std::shared_ptr<const Frame> array(const std::shared_ptr<const Frame>& parent,

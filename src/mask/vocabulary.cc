@@ -10,10 +10,11 @@ namespace {
 
 using Trie = Vocabulary::Trie;
 
-void build_nodes(Trie& trie, const std::vector<std::string>& pieces) {
+template <typename Keep>
+void build_nodes(ByteTrie& trie, const std::vector<std::string>& pieces, Keep keep) {
   std::vector<int32_t> order;
   for (size_t i = 0; i < pieces.size(); ++i) {
-    if (!pieces[i].empty()) order.push_back(static_cast<int32_t>(i));
+    if (!pieces[i].empty() && keep(i)) order.push_back(static_cast<int32_t>(i));
   }
   const auto piece = [&](int32_t token) -> const std::string& {
     return pieces[static_cast<size_t>(token)];
@@ -59,18 +60,34 @@ void build_nodes(Trie& trie, const std::vector<std::string>& pieces) {
       trie.depth[child] = static_cast<uint8_t>(std::min<int>(trie.depth[i] + 1, 255));
     }
   }
-  trie.has_quote.assign(trie.byte.size(), 0);
-  for (size_t i = trie.byte.size(); i-- > 1;) {
-    trie.has_quote[i] = trie.byte[i] == '"';
-    for (size_t child = i + 1; child < trie.end[i]; child = trie.end[child]) {
-      trie.has_quote[i] |= trie.has_quote[child];
+}
+
+void build_slices(Trie& trie, const std::vector<std::string>& pieces) {
+  const auto slice = [&](const auto& has) {
+    Trie::Slice& one = trie.slices.emplace_back();
+    std::array<bool, 256> in{};
+    for (int byte = 0; byte < 256; ++byte) {
+      if (!has(byte)) continue;
+      in[static_cast<size_t>(byte)] = true;
+      one.alphabet.push_back(static_cast<uint8_t>(byte));
     }
-  }
-  // A node below a quote is reached with the string left: it counts as having one.
-  for (size_t i = 1; i < trie.byte.size(); ++i) {
-    if (trie.byte[i] != '"') continue;
-    for (size_t below = i; below < trie.end[i]; ++below) trie.has_quote[below] = 1;
-  }
+    one.bits.assign(trie.n_words, 0);
+    build_nodes(one.others, pieces, [&](size_t token) {
+      const std::string& text = pieces[token];
+      const bool inside = text.size() <= Trie::Slice::kLengthMax &&
+                          std::all_of(text.begin(), text.end(),
+                                      [&](char c) { return in[static_cast<uint8_t>(c)]; });
+      if (inside) one.bits[token / 64] |= uint64_t{1} << (token % 64);
+      return !inside;
+    });
+  };
+  const auto lower = [](int b) { return b >= 'a' && b <= 'z'; };
+  const auto upper = [](int b) { return b >= 'A' && b <= 'Z'; };
+  const auto digit = [](int b) { return b >= '0' && b <= '9'; };
+  slice([](int b) { return b >= 0x20 && b < 0x7F && b != '"' && b != '\\'; });
+  slice([&](int b) { return lower(b) || upper(b) || digit(b); });
+  slice([&](int b) { return lower(b) || digit(b); });
+  slice([&](int b) { return lower(b); });
 }
 
 void build_interior(Trie& trie, const std::vector<std::string>& pieces) {
@@ -192,6 +209,29 @@ void build_leaving(Trie& trie, const std::vector<std::string>& pieces) {
   trie.leaving.here.resize(trie.leaving.byte.size());
 }
 
+void build_at_most(Trie& trie, const std::vector<std::string>& pieces) {
+  const StringMachine free = StringMachine::free(trie, 0, std::nullopt);
+  constexpr uint32_t kMany = 1 << 30;
+  trie.at_most.assign(Trie::kCharactersMax, Bits(trie.n_words, 0));
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const std::string& text = pieces[i];
+    size_t from = 0;  // After what ends a character begun before.
+    while (from < text.size() && (static_cast<uint8_t>(text[from]) & 0xC0) == 0x80) ++from;
+    StringState state = free.start();
+    state.max_left = kMany;
+    bool inside = !text.empty();
+    for (size_t at = from; at < text.size(); ++at) {
+      inside = inside && !(text[at] == '"' && state.escape == 0) &&
+               free.step(state, static_cast<uint8_t>(text[at]));
+    }
+    if (!inside) continue;
+    const size_t characters = kMany - state.max_left + (state.escape != 0);
+    for (size_t n = characters; n < trie.at_most.size(); ++n) {
+      trie.at_most[n][i / 64] |= uint64_t{1} << (i % 64);
+    }
+  }
+}
+
 Error unusable(std::string message) {
   return make_error(ErrorCode::unsupported, 2205, std::move(message))
       .to_fix("use a model with a byte-level tokenizer");
@@ -239,7 +279,8 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::create(std::vector<std::st
     pieces[static_cast<size_t>(token)].clear();
   }
   trie->n_words = (pieces.size() + 63) / 64;
-  build_nodes(*trie, pieces);
+  build_nodes(*trie, pieces, [](size_t) { return true; });
+  build_slices(*trie, pieces);
   trie->any = contract::any_string();
   std::array<uint32_t, 256> weight;
   for (size_t byte = 0; byte < 256; ++byte) {
@@ -248,6 +289,7 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::create(std::vector<std::st
   trie->any_cost = contract::distances(trie->any, weight);
   build_interior(*trie, pieces);
   build_leaving(*trie, pieces);
+  build_at_most(*trie, pieces);
   result->pieces_ = std::move(pieces);
   result->end_tokens_ = std::move(end_tokens);
   result->trie_ = std::move(trie);
