@@ -7,6 +7,8 @@
 // "tests":[{"accepted","rejected_at_byte","n_forced","tokens":[...],"us":[...]}]}.
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 
@@ -43,6 +45,19 @@ void print_vocabulary(const Vocabulary& vocabulary) {
             << "\n";
 }
 
+// CONSORT_CPU_TIME: the thread's time instead of the wall's.
+bool cpu_time() {
+  static const bool set = std::getenv("CONSORT_CPU_TIME") != nullptr;
+  return set;
+}
+
+double microseconds_now() {
+  if (!cpu_time()) return microseconds(Clock::time_point());
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) * 1e6 + double(time.tv_nsec) / 1e3;
+}
+
 Value refusal(const Error& error) {
   return Value::object({{"code", error.number},
                         {"keyword", error.value},
@@ -62,7 +77,7 @@ Value run_test(const std::shared_ptr<const CompiledMask>& mask, const Vocabulary
   for (const int32_t token : *tokens) ids.emplace_back(int64_t{token});
   out.set("tokens", std::move(ids));
   if (!mask) return out;
-  const Acceptance result = accepts(mask, vocabulary, *tokens, true);
+  const Acceptance result = accepts(mask, vocabulary, *tokens, {.count_forced = true, .cpu_time = cpu_time()});
   out.set("accepted", result.accepted);
   out.set("rejected_at_byte", result.rejected_at_byte);
   out.set("n_forced", static_cast<int64_t>(result.n_forced));
@@ -79,11 +94,11 @@ Value run_case(const Value& one, const std::shared_ptr<const Vocabulary>& vocabu
   const Value* document = one.find("schema");
   const Value* texts = one.find("texts");
   if (!document || !texts || !texts->is_array()) return out;
-  const auto started = Clock::now();
+  const double started = microseconds_now();
   std::shared_ptr<const CompiledMask> mask;
   auto schema = contract::Schema::compile(*document, "case", contract::Value(), contract::CompileOptions());
   if (schema) {
-    auto compiled = compile(*schema, vocabulary, {.open = true, .any_order = true});
+    auto compiled = compile(*schema, vocabulary, {.open = true, .any_spelling = true, .any_order = true});
     if (compiled) {
       mask = std::move(*compiled);
     } else {
@@ -92,7 +107,7 @@ Value run_case(const Value& one, const std::shared_ptr<const Vocabulary>& vocabu
   } else {
     out.set("refused", refusal(schema.error()));
   }
-  out.set("compile_us", std::round(microseconds(started)));
+  out.set("compile_us", std::round(microseconds_now() - started));
   out.set("compiled", mask != nullptr);
   Array tests;
   for (const Value& text : texts->as_array()) {

@@ -123,7 +123,7 @@ Result<Value> accepts_text(const Tokens& tokens, const Value& document, const st
   Object out;
   const auto started = Clock::now();
   auto schema = Schema::compile(document, "schema", Value(), contract::CompileOptions());
-  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true, .any_order = true})
+  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true, .any_spelling = true, .any_order = true})
                          : Result<std::shared_ptr<const mask::CompiledMask>>(fail(schema.error()));
   const double compile_us = microseconds(started);
   out.set("compiled", compiled.has_value());
@@ -136,7 +136,7 @@ Result<Value> accepts_text(const Tokens& tokens, const Value& document, const st
   out.set("mask_us", Value());
   if (!compiled) return Value(std::move(out));
   CONSORT_ASSIGN(const std::vector<int32_t> ids, tokens.tokenizer->encode(text));
-  mask::Acceptance result = mask::accepts(*compiled, *tokens.vocabulary, ids, true);
+  mask::Acceptance result = mask::accepts(*compiled, *tokens.vocabulary, ids, {.count_forced = true});
   out.set("accepted", result.accepted);
   if (result.rejected_at_byte >= 0) out.set("rejected_at_byte", result.rejected_at_byte);
   out.set("tokens", static_cast<uint64_t>(result.n_tokens));

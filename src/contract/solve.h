@@ -143,16 +143,6 @@ class Solver {
   bool add(Leaf& leaf, Literal l, std::vector<Literal>& pending);
   bool add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending);
   bool add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending);
-  // One way in which a node that holds may come to its annotations.
-  struct Evaluation {
-    std::vector<Literal> literals;
-    std::vector<std::pair<std::string, bool>> keys;  // There, or not.
-    std::vector<const ObjectKeywords*> objects;      // Null: every key is evaluated.
-    uint64_t n_items = 0;                            // So many items from the first.
-  };
-  // Nothing if that cannot be said case by case, or in too many cases.
-  std::optional<std::vector<Evaluation>> evaluations(size_t side, NodeId id, bool own,
-                                                     int depth) const;
   // Alternatives in which the node's unevaluated* holds, or fails. False: they are not known.
   bool unevaluated(Leaf& leaf, Literal l, bool wanted, std::vector<Alternative>& out) const;
   void deny(const Subschema& node, size_t side, Type type, std::vector<Alternative>& out) const;

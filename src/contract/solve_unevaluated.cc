@@ -2,6 +2,7 @@
 // each case it is known which keys and items are evaluated.
 #include <algorithm>
 
+#include "contract/evaluation.h"
 #include "contract/solve.h"
 
 namespace consort::contract {
@@ -10,18 +11,20 @@ namespace {
 constexpr size_t kCasesMax = 256;
 constexpr size_t kBranchesMax = 8;
 constexpr int kNestingMax = 20;
-constexpr uint64_t kNoEnd = UINT64_MAX;
+constexpr uint64_t kNoEnd = Evaluation::kAllItems;
 
 }  // namespace
 
-std::optional<std::vector<Solver::Evaluation>> Solver::evaluations(size_t side, NodeId id, bool own,
-                                                                   int depth) const {
-  const Subschema& node = programs_[side]->at(id);
+std::optional<std::vector<Evaluation>> evaluations(const Program& program, NodeId id, bool own,
+                                                   int depth) {
+  const Subschema& node = program.at(id);
   if (depth > kNestingMax) return std::nullopt;
   Evaluation base;
   if (node.array) {
     const ArrayKeywords& rule = *node.array;
-    if (rule.contains != kNoNode && node.dialect == Dialect::draft2020_12) return std::nullopt;
+    if (rule.contains != kNoNode && node.dialect == Dialect::draft2020_12) {
+      base.contains.push_back(rule.contains);
+    }
     base.n_items = rule.prefix.size();
     if (rule.items != kNoNode || (!own && rule.unevaluated != kNoNode)) base.n_items = kNoEnd;
   }
@@ -40,6 +43,7 @@ std::optional<std::vector<Solver::Evaluation>> Solver::evaluations(size_t side, 
         both.literals.insert(both.literals.end(), b.literals.begin(), b.literals.end());
         both.keys.insert(both.keys.end(), b.keys.begin(), b.keys.end());
         both.objects.insert(both.objects.end(), b.objects.begin(), b.objects.end());
+        both.contains.insert(both.contains.end(), b.contains.begin(), b.contains.end());
         both.n_items = std::max(both.n_items, b.n_items);
         product.push_back(std::move(both));
       }
@@ -49,14 +53,14 @@ std::optional<std::vector<Solver::Evaluation>> Solver::evaluations(size_t side, 
   };
   // The cases of a child that holds.
   const auto holding = [&](NodeId child) -> std::optional<std::vector<Evaluation>> {
-    auto inner = evaluations(side, child, false, depth + 1);
+    auto inner = evaluations(program, child, false, depth + 1);
     if (!inner) return std::nullopt;
-    for (Evaluation& one : *inner) one.literals.push_back(literal(side, child, true));
+    for (Evaluation& one : *inner) one.literals.emplace_back(child, true);
     return inner;
   };
   const auto failing = [&](NodeId child) {
     Evaluation fails;
-    fails.literals.push_back(literal(side, child, false));
+    fails.literals.emplace_back(child, false);
     return fails;
   };
   std::vector<NodeId> all = node.all_of;
@@ -67,14 +71,26 @@ std::optional<std::vector<Solver::Evaluation>> Solver::evaluations(size_t side, 
     const auto inner = holding(child);
     if (!inner || !times(*inner)) return std::nullopt;
   }
-  for (const auto* list : {&node.any_of, &node.one_of}) {
-    if (list->size() > kBranchesMax) return std::nullopt;
-    for (NodeId child : *list) {
+  if (node.any_of.size() > kBranchesMax) return std::nullopt;
+  for (NodeId child : node.any_of) {
+    auto inner = holding(child);
+    if (!inner) return std::nullopt;
+    inner->push_back(failing(child));
+    if (!times(*inner)) return std::nullopt;
+  }
+  if (!node.one_of.empty()) {  // One of them holds and no other.
+    std::vector<Evaluation> each;
+    for (NodeId child : node.one_of) {
       auto inner = holding(child);
-      if (!inner) return std::nullopt;
-      inner->push_back(failing(child));
-      if (!times(*inner)) return std::nullopt;
+      if (!inner || each.size() > kCasesMax) return std::nullopt;
+      for (Evaluation& one : *inner) {
+        for (NodeId other : node.one_of) {
+          if (other != child) one.literals.emplace_back(other, false);
+        }
+        each.push_back(std::move(one));
+      }
     }
+    if (!times(each)) return std::nullopt;
   }
   if (node.condition != kNoNode) {
     auto yes = holding(node.condition);
@@ -114,15 +130,18 @@ bool Solver::unevaluated(Leaf& leaf, Literal l, bool wanted, std::vector<Alterna
   const bool members =
       leaf.type == Type::object && node.object && node.object->unevaluated != kNoNode;
   if (!items && !members) return true;
-  const auto cases = evaluations(side, static_cast<NodeId>(l >> 1), true, 0);
+  const auto cases = evaluations(*programs_[side], static_cast<NodeId>(l >> 1));
   if (!cases) return false;
   const Literal rule =
       literal(side, items ? node.array->unevaluated : node.object->unevaluated, wanted);
   for (const Evaluation& one : *cases) {
+    if (items && !one.contains.empty()) return false;
+    std::vector<Literal> literals;
+    for (const auto& [id, holds] : one.literals) literals.push_back(literal(side, id, holds));
     const bool everything = items ? one.n_items == kNoEnd
                                   : std::count(one.objects.begin(), one.objects.end(), nullptr) > 0;
     if (everything && !wanted) continue;
-    out.push_back({one.literals, [=](Leaf& f) {
+    out.push_back({std::move(literals), [=](Leaf& f) {
                      for (const auto& [key, there] : one.keys) {
                        (there ? f.object.required : f.object.absent).insert(key);
                      }

@@ -1,11 +1,22 @@
 #include "mask/accepts.h"
 
 #include <chrono>
+#include <ctime>
 
 namespace consort::mask {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Microseconds since any moment.
+double now(bool cpu_time) {
+  if (!cpu_time) {
+    return std::chrono::duration<double, std::micro>(Clock::now().time_since_epoch()).count();
+  }
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) * 1e6 + double(time.tv_nsec) / 1e3;
+}
 
 bool has(std::span<const uint64_t> bits, int32_t token) {
   return bits[static_cast<size_t>(token) / 64] >> (static_cast<size_t>(token) % 64) & 1;
@@ -14,7 +25,7 @@ bool has(std::span<const uint64_t> bits, int32_t token) {
 }  // namespace
 
 Acceptance accepts(const std::shared_ptr<const CompiledMask>& mask, const Vocabulary& vocabulary,
-                   std::span<const int32_t> tokens, bool count_forced) {
+                   std::span<const int32_t> tokens, const AcceptOptions& options) {
   constexpr int kTokensLeft = 1 << 28;
   Acceptance result;
   Matcher matcher(mask);
@@ -24,14 +35,13 @@ Acceptance accepts(const std::shared_ptr<const CompiledMask>& mask, const Vocabu
   for (size_t i = 0; i <= tokens.size(); ++i) {
     const bool is_end = i == tokens.size();
     const int32_t token = is_end ? vocabulary.end_tokens()[0] : tokens[i];
-    if (count_forced && !is_end && at >= forced_to) {
+    if (options.count_forced && !is_end && at >= forced_to) {
       forced_to = at + static_cast<int64_t>(matcher.forced_bytes().size());
     }
-    const auto started = Clock::now();
+    const double started = now(options.cpu_time);
     const bool allowed = matcher.allowed(kTokensLeft, bits).has_value() && has(bits, token);
     const bool committed = allowed && matcher.commit(token).has_value();
-    result.mask_us.push_back(
-        std::chrono::duration<float, std::micro>(Clock::now() - started).count());
+    result.mask_us.push_back(static_cast<float>(now(options.cpu_time) - started));
     if (!committed) {
       result.rejected_at_byte = at;
       return result;

@@ -20,8 +20,13 @@ struct Acceptance {
   std::vector<float> mask_us;  // Per token, the end included: finding the mask and committing.
 };
 
+struct AcceptOptions {
+  bool count_forced = false;  // Costs about as much as the rest.
+  bool cpu_time = false;      // Of the thread, instead of the wall's: where other work disturbs.
+};
+
 // Every id of `tokens` must be inside the vocabulary. Tokens left are taken as unbounded.
 Acceptance accepts(const std::shared_ptr<const CompiledMask>& mask, const Vocabulary& vocabulary,
-                   std::span<const int32_t> tokens, bool count_forced = false);
+                   std::span<const int32_t> tokens, const AcceptOptions& options = {});
 
 }  // namespace consort::mask

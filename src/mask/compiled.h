@@ -4,6 +4,7 @@
 // token, so that one set serves every budget. Internal.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -13,14 +14,17 @@
 
 namespace consort::mask {
 
-// Tokens possible from one position, cheapest first.
+// What is kept of one position. Which of it is filled depends on what was asked.
 struct TokenSet {
   struct Group {
     int cost = 0;  // To finish after the token.
     std::vector<int32_t> tokens;
     Bits bits;  // Instead of `tokens`, when there are many.
   };
-  std::vector<Group> groups;
+  std::vector<Group> groups;                     // Tokens possible, cheapest first.
+  std::vector<Vocabulary::Trie::Leaver> leavers;  // Whose prefix ends where the string may close.
+  std::vector<int> costs;                        // By suffix after a closing quote.
+  std::vector<uint8_t> returns;  // By suffix: it comes to another key of the same object.
   size_t bytes() const;
 };
 
@@ -41,11 +45,19 @@ class CompiledMask final {
   void allow(const Position& position, int cost_max, std::span<uint64_t> out) const;
 
  private:
-  enum class Walk { all, inside, leaving };
-  std::shared_ptr<const TokenSet> find(const Hash& key, const Position& position, Walk walk) const;
-  TokenSet walk_from(const Position& position, Walk walk) const;
-  int trie_slack(size_t taken) const;
-  void allow_free_interior(const Position& position, int cost_max, std::span<uint64_t> out) const;
+  using Found = std::shared_ptr<const TokenSet>;
+  Found find(const Hash& key, const std::function<TokenSet()>& make) const;
+  TokenSet walk_from(const Position& position) const;
+  TokenSet inside(const Position& position) const;
+  TokenSet inside_any_cost(const Position& position) const;
+  TokenSet leavers(const Position& position) const;
+  TokenSet suffixes(const Positions& after, const Frame* frame) const;
+  void allow_inside(const Position& position, int cost_max, std::span<uint64_t> out) const;
+  void allow_leaving(const Position& position, int cost_max, std::span<uint64_t> out) const;
+  void allow_free_interior(const StringState& state, int rest, int cost_max,
+                           std::span<uint64_t> out) const;
+  void forbid_taken(const Position& position, int cost_max, std::span<uint64_t> out) const;
+  int cost_after(const Position& position, int32_t token) const;
 
   std::shared_ptr<const contract::Schema> schema_;
   std::shared_ptr<const Vocabulary> vocabulary_;
@@ -53,7 +65,7 @@ class CompiledMask final {
   Stepper stepper_;
   int shortest_ = 0;
   mutable std::mutex mutex_;
-  mutable std::unordered_map<Hash, std::shared_ptr<const TokenSet>, HashOf> sets_;
+  mutable std::unordered_map<Hash, Found, HashOf> sets_;
   mutable size_t cached_bytes_ = 0;
 };
 

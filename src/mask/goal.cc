@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "contract/evaluation.h"
 #include "contract/program_validate.h"
 
 namespace consort::mask {
@@ -19,12 +20,21 @@ bool only_refers(const Subschema& node) {
          node.one_of.empty() && node.negated == kNoNode && node.condition == kNoNode;
 }
 
+bool is_met(const Conjunction& conjunction, const Goal& literals) {
+  return std::all_of(literals.begin(), literals.end(), [&](Literal literal) {
+    return std::find(conjunction.literals.begin(), conjunction.literals.end(), literal) !=
+           conjunction.literals.end();
+  });
+}
+
 }  // namespace
 
 size_t ArrayGoal::prefix_size() const {
   size_t n = 0;
   for (const auto* shape : shapes) n = std::max(n, shape->prefix.size());
   for (const auto& [index, literal] : at) n = std::max(n, index + 1);
+  for (const Contains& one : contains) n = std::max(n, one.from);
+  for (const Rest& rest : rests) n = std::max(n, rest.from);
   return n;
 }
 
@@ -40,10 +50,30 @@ Goal ArrayGoal::item(size_t index) const {
   for (const auto& [where, literal] : at) {
     if (where == index) goal.push_back(literal);
   }
+  for (const Rest& rest : rests) {
+    if (index >= rest.from && rest.unless.empty()) goal.push_back(rest.literal);
+  }
   return goal;
 }
 
-bool ObjectGoal::Exists::speaks_of(std::string_view key) const {
+bool evaluates(const contract::ObjectKeywords& object, std::string_view key) {
+  return object.additional != kNoNode || object.property(key) != kNoNode ||
+         std::any_of(object.patterns.begin(), object.patterns.end(),
+                     [&](const auto& one) { return one.first->dfa.matches(key); });
+}
+
+bool ObjectGoal::Rest::speaks_of(std::string_view key) const {
+  return std::none_of(declared_by.begin(), declared_by.end(),
+                      [&](const auto* object) { return evaluates(*object, key); });
+}
+
+bool ObjectGoal::Exists::speaks_of(const Expander& expander, std::string_view key) const {
+  if (name && !expander.holds(*name, contract::Value(std::string(key)))) return false;
+  if (std::any_of(undeclared_by.begin(), undeclared_by.end(),
+                  [&](const auto* object) { return evaluates(*object, key); })) {
+    return false;
+  }
+  if (!source) return true;
   if (pattern >= 0) return source->patterns[static_cast<size_t>(pattern)].first->dfa.matches(key);
   if (source->property(key) != kNoNode) return false;
   return std::none_of(source->patterns.begin(), source->patterns.end(),
@@ -73,6 +103,11 @@ std::optional<Goal> Expander::member(const ObjectGoal& object, std::string_view 
     }
     spoken |= known;
   }
+  for (const ObjectGoal::Rest& rest : object.rests) {
+    if (!rest.speaks_of(key)) continue;
+    goal.push_back(rest.literal);
+    spoken |= says_something(rest.literal);
+  }
   for (const auto& [name, literal] : object.extra) {
     if (name == key) goal.push_back(literal);
   }
@@ -85,6 +120,10 @@ std::optional<Goal> Expander::member(const ObjectGoal& object, std::string_view 
 
 bool Expander::speaks_of_additional(const contract::ObjectKeywords& shape) const {
   return shape.additional != kNoNode && !says_nothing(program_.at(shape.additional));
+}
+
+bool Expander::says_something(Literal literal) const {
+  return !says_nothing(program_.at(literal >> 1));
 }
 
 std::optional<Goal> Expander::normal(Goal goal) const {
@@ -149,10 +188,16 @@ void Expander::run(Branch branch) {
     if (!rough_ && values(now).empty()) return;
     branch.choices.clear();
   }
+  std::erase_if(branch.choices, [&](const auto& choice) {
+    return std::any_of(choice->begin(), choice->end(), [&](const Option& option) {
+      return !option.edit && (now.types & ~option.types) == 0 && is_met(now, option.literals);
+    });
+  });
   if (!branch.choices.empty()) {
     const auto least = std::min_element(
-        branch.choices.begin(), branch.choices.end(),
-        [](const auto& a, const auto& b) { return a->size() < b->size(); });
+        branch.choices.begin(), branch.choices.end(), [](const auto& a, const auto& b) {
+          return std::pair(!a->first, a->size()) < std::pair(!b->first, b->size());
+        });
     const auto choice = *least;
     branch.choices.erase(least);
     for (const Option& option : *choice) {
@@ -234,12 +279,7 @@ void Expander::require(Branch& branch, NodeId id) {
     now.array.min_items = std::max(now.array.min_items, node.array->min_items);
     now.array.max_items = std::min(now.array.max_items, node.array->max_items.value_or(UINT64_MAX));
     if (now.types & contract::kArray) {
-      if (node.array->unique && now.array.max_items > 1) {
-        refuse(node, "uniqueItems", "uniqueItems is not enforced by masks");
-      }
-      if (node.array->unevaluated != kNoNode) {
-        refuse(node, "unevaluatedItems", "unevaluatedItems is not enforced by masks");
-      }
+      if (node.array->unique) now.array.unique_at = node.pointer;
     }
     if (node.array->contains != kNoNode) {
       now.array.contains.push_back({yes(node.array->contains), 0, node.array->min_contains,
@@ -247,6 +287,7 @@ void Expander::require(Branch& branch, NodeId id) {
     }
   }
   if (node.object) require_object(branch, id);
+  if (node.has_unevaluated()) require_unevaluated(branch, id);
   if (node.ref != kNoNode) branch.todo.push_back(yes(node.ref));
   if (node.dynamic_ref != kNoNode) branch.todo.push_back(yes(node.dynamic_ref));
   for (const NodeId each : node.all_of) branch.todo.push_back(yes(each));
@@ -283,9 +324,6 @@ void Expander::require_object(Branch& branch, NodeId id) {
       std::min(object.max_properties, rule.max_properties.value_or(UINT64_MAX));
   object.required.insert(object.required.end(), rule.required.begin(), rule.required.end());
   if (rule.names != kNoNode) object.names.push_back(yes(rule.names));
-  if (rule.unevaluated != kNoNode && (now.types & contract::kObject)) {
-    refuse(node, "unevaluatedProperties", "unevaluatedProperties is not enforced by masks");
-  }
   if (!(now.types & contract::kObject)) return;
   const auto absent = [](const std::string& key) {
     return [&key](Conjunction& c) { c.object.forbidden.push_back(key); };
@@ -309,6 +347,44 @@ void Expander::require_object(Branch& branch, NodeId id) {
                        }});
     branch.choices.push_back(std::move(choice));
   }
+}
+
+// In every case of the branches that hold, it is known what they evaluate.
+void Expander::require_unevaluated(Branch& branch, NodeId id) {
+  const Subschema& node = program_.at(id);
+  const bool items = node.array && node.array->unevaluated != kNoNode &&
+                     (branch.conjunction.types & contract::kArray);
+  const bool members = node.object && node.object->unevaluated != kNoNode &&
+                       (branch.conjunction.types & contract::kObject);
+  if (!items && !members) return;
+  const auto cases = contract::evaluations(program_, id);
+  if (!cases) {
+    const std::string keyword = members ? "unevaluatedProperties" : "unevaluatedItems";
+    return refuse(node, keyword, keyword + " beside too many branches");
+  }
+  auto choice = std::make_shared<Choice>();
+  choice->first = true;
+  for (const contract::Evaluation& one : *cases) {
+    Option option;
+    for (const auto& [child, holds] : one.literals) {
+      option.literals.push_back(holds ? yes(child) : no(child));
+    }
+    option.edit = [&node, one, items, members](Conjunction& c) {
+      for (const auto& [key, there] : one.keys) {
+        (there ? c.object.required : c.object.forbidden).push_back(key);
+        if (there) c.types &= contract::kObject;
+      }
+      const bool all = std::count(one.objects.begin(), one.objects.end(), nullptr) > 0;
+      if (members && !all) c.object.rests.push_back({yes(node.object->unevaluated), one.objects});
+      if (items && one.n_items != contract::Evaluation::kAllItems) {
+        ArrayGoal::Rest rest{yes(node.array->unevaluated), one.n_items, {}, node.pointer};
+        for (const NodeId each : one.contains) rest.unless.push_back(yes(each));
+        c.array.rests.push_back(std::move(rest));
+      }
+    };
+    choice->push_back(std::move(option));
+  }
+  branch.choices.push_back(std::move(choice));
 }
 
 void Expander::one_of(Branch& branch, const std::vector<NodeId>& nodes) {

@@ -22,6 +22,8 @@ using Goal = std::vector<Literal>;  // Sorted, distinct. All must hold.
 inline Literal yes(contract::NodeId id) { return id << 1; }
 inline Literal no(contract::NodeId id) { return id << 1 | 1; }
 
+class Expander;
+
 // A language that a string must, or must not, be in.
 struct Words {
   const contract::Dfa* dfa = nullptr;
@@ -35,38 +37,57 @@ struct StringGoal {
 };
 
 struct ArrayGoal {
-  struct Contains {
+  struct Contains {  // So many items match.
     Literal literal = 0;
     size_t from = 0;  // Items before do not count.
     uint64_t min = 0, max = UINT64_MAX;
+    std::string pointer;
+  };
+  struct Rest {  // Items from `from` on match `literal`, but for those that match one of `unless`.
+    Literal literal = 0;
+    size_t from = 0;
+    std::vector<Literal> unless;
     std::string pointer;
   };
   std::vector<const contract::ArrayKeywords*> shapes;
   std::vector<std::pair<size_t, Literal>> at;  // Further, for one item.
   uint64_t min_items = 0, max_items = UINT64_MAX;
   std::vector<Contains> contains;
+  std::vector<Rest> rests;
+  std::string unique_at;  // Pointer of the schema that wants different items; empty if none does.
   size_t prefix_size() const;
-  Goal item(size_t index) const;
+  Goal item(size_t index) const;  // `contains` and rests with exceptions aside.
 };
 
 struct ObjectGoal {
-  // Some member has a key that `source` counts to `pattern` (or, if none, to its additional keys)
-  // and a value that matches `literal`.
+  // Keys that `source` counts to `pattern` (or, if none, to its additional keys), or that none of
+  // `undeclared_by` evaluates, or whose name is not in `names` (a goal of strings).
   struct Exists {
     const contract::ObjectKeywords* source = nullptr;
     int pattern = -1;
+    std::vector<const contract::ObjectKeywords*> undeclared_by = {};
+    std::optional<Literal> name = std::nullopt;   // What the key matches, as a string.
+    std::optional<Literal> literal = std::nullopt;  // What the value matches.
+    std::string pointer = {};
+    bool speaks_of(const Expander& expander, std::string_view key) const;
+  };
+  struct Rest {  // Keys that none of `declared_by` evaluates have values that match `literal`.
     Literal literal = 0;
-    std::string pointer;
+    std::vector<const contract::ObjectKeywords*> declared_by;
     bool speaks_of(std::string_view key) const;
   };
   std::vector<const contract::ObjectKeywords*> shapes;
   std::vector<std::pair<std::string, Literal>> extra;  // Further, for one key.
   std::vector<std::string> required, forbidden;
+  std::vector<Rest> rests;
   Goal names;
   uint64_t min_properties = 0, max_properties = UINT64_MAX;
-  std::vector<Exists> exists;
-  std::optional<Exists> witness;  // One of them, by a key that is not declared.
+  std::vector<Exists> exists;     // Some member is so, each.
+  std::vector<Exists> witnesses;  // Of these: by a key that is not declared.
 };
+
+// Does the object's schema evaluate the key?
+bool evaluates(const contract::ObjectKeywords& object, std::string_view key);
 
 struct Conjunction {
   uint8_t types = contract::kAllTypes;
@@ -101,6 +122,7 @@ class Expander {
   bool closed() const { return closed_; }
   // Does the schema say anything of additional keys, beyond letting them be?
   bool speaks_of_additional(const contract::ObjectKeywords& shape) const;
+  bool says_something(Literal literal) const;
   const contract::Program& program() const { return program_; }
 
  private:
@@ -109,7 +131,9 @@ class Expander {
     uint8_t types = contract::kAllTypes;
     std::function<void(Conjunction&)> edit = {};
   };
-  using Choice = std::vector<Option>;
+  struct Choice : std::vector<Option> {
+    bool first = false;  // Before all others.
+  };
   struct Branch {
     Conjunction conjunction;
     std::vector<Literal> todo;
@@ -119,6 +143,8 @@ class Expander {
   bool take(Branch& branch, Literal literal);
   void require(Branch& branch, contract::NodeId id);
   void require_object(Branch& branch, contract::NodeId id);
+  void require_unevaluated(Branch& branch, contract::NodeId id);
+  void forbid_unevaluated(Choice& choice, contract::NodeId id);
   void forbid(Branch& branch, contract::NodeId id);
   void forbid_array(Choice& choice, const contract::Subschema& node);
   void forbid_object(Choice& choice, const contract::Subschema& node);

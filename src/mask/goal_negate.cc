@@ -1,6 +1,7 @@
 // `not`: each keyword of a schema that must not match gives the ways to break it.
 #include <algorithm>
 
+#include "contract/evaluation.h"
 #include "mask/goal.h"
 
 namespace consort::mask {
@@ -31,7 +32,9 @@ void Expander::forbid(Branch& branch, NodeId id) {
     if (rule.exclusive_maximum) {
       bound([&](Conjunction& c) { c.number.at_least(*rule.exclusive_maximum, false); });
     }
-    if (rule.multiple_of) refuse(node, "multipleOf", "multipleOf under `not` is not enforced");
+    if (rule.multiple_of) {
+      bound([&](Conjunction& c) { c.number.non_multiples.push_back(*rule.multiple_of); });
+    }
   }
   if (node.string && (types & contract::kString)) {
     const auto text = [&](auto edit) {
@@ -61,6 +64,7 @@ void Expander::forbid(Branch& branch, NodeId id) {
   }
   if (node.array && (types & contract::kArray)) forbid_array(*choice, node);
   if (node.object && (types & contract::kObject)) forbid_object(*choice, node);
+  if (node.has_unevaluated()) forbid_unevaluated(*choice, id);
   if (node.ref != kNoNode) either({no(node.ref)});
   if (node.dynamic_ref != kNoNode) either({no(node.dynamic_ref)});
   for (const NodeId each : node.all_of) either({no(each)});
@@ -144,9 +148,6 @@ void Expander::forbid_array(Choice& choice, const Subschema& node) {
     choice.push_back({{}, contract::kArray, edit});
   };
   if (rule.unique) refuse(node, "uniqueItems", "uniqueItems under `not` is not enforced");
-  if (rule.unevaluated != kNoNode) {
-    refuse(node, "unevaluatedItems", "unevaluatedItems under `not` is not enforced");
-  }
   if (rule.min_items > 0) {
     array([&](Conjunction& c) {
       c.array.max_items = std::min(c.array.max_items, rule.min_items - 1);
@@ -188,11 +189,10 @@ void Expander::forbid_object(Choice& choice, const Subschema& node) {
   const auto object = [&](Goal literals, auto edit) {
     choice.push_back({std::move(literals), contract::kObject, edit});
   };
-  if (rule.unevaluated != kNoNode) {
-    refuse(node, "unevaluatedProperties", "unevaluatedProperties under `not` is not enforced");
-  }
-  if (rule.names != kNoNode) {
-    refuse(node, "propertyNames", "propertyNames under `not` is not enforced");
+  if (rule.names != kNoNode && normal({no(rule.names)})) {
+    object({}, [&](Conjunction& c) {
+      c.object.exists.push_back({.name = no(rule.names), .pointer = node.pointer});
+    });
   }
   if (rule.min_properties > 0) {
     object({}, [&](Conjunction& c) {
@@ -217,13 +217,16 @@ void Expander::forbid_object(Choice& choice, const Subschema& node) {
   for (size_t i = 0; i < rule.patterns.size(); ++i) {
     if (!normal({no(rule.patterns[i].second)})) continue;
     object({}, [&rule, &node, i](Conjunction& c) {
-      c.object.exists.push_back(
-          {&rule, static_cast<int>(i), no(rule.patterns[i].second), node.pointer});
+      c.object.exists.push_back({.source = &rule,
+                                 .pattern = static_cast<int>(i),
+                                 .literal = no(rule.patterns[i].second),
+                                 .pointer = node.pointer});
     });
   }
   if (rule.additional != kNoNode && normal({no(rule.additional)})) {
     object({}, [&](Conjunction& c) {
-      c.object.exists.push_back({&rule, -1, no(rule.additional), node.pointer});
+      c.object.exists.push_back(
+          {.source = &rule, .literal = no(rule.additional), .pointer = node.pointer});
     });
   }
   for (const auto& [key, needed] : rule.dependent_required) {
@@ -238,6 +241,45 @@ void Expander::forbid_object(Choice& choice, const Subschema& node) {
     object({no(entry.second)}, [&entry](Conjunction& c) {
       c.object.required.push_back(entry.first);
     });
+  }
+}
+
+void Expander::forbid_unevaluated(Choice& choice, NodeId id) {
+  const Subschema& node = program_.at(id);
+  const auto cases = contract::evaluations(program_, id);
+  const bool items = node.array && node.array->unevaluated != kNoNode;
+  const bool members = node.object && node.object->unevaluated != kNoNode;
+  if (!cases) {
+    const std::string keyword = members ? "unevaluatedProperties" : "unevaluatedItems";
+    return refuse(node, keyword, keyword + " under `not`, beside too many branches");
+  }
+  for (const contract::Evaluation& one : *cases) {
+    Goal literals;
+    for (const auto& [child, holds] : one.literals) {
+      literals.push_back(holds ? yes(child) : no(child));
+    }
+    const auto keys = [one](Conjunction& c) {
+      for (const auto& [key, there] : one.keys) {
+        (there ? c.object.required : c.object.forbidden).push_back(key);
+      }
+    };
+    if (items && one.n_items != contract::Evaluation::kAllItems) {
+      if (!one.contains.empty()) {
+        return refuse(node, "unevaluatedItems", "unevaluatedItems beside contains, under `not`");
+      }
+      choice.push_back({literals, contract::kArray, [&node, one](Conjunction& c) {
+                          c.array.contains.push_back({no(node.array->unevaluated), one.n_items, 1,
+                                                      UINT64_MAX, node.pointer});
+                        }});
+    }
+    if (members && std::count(one.objects.begin(), one.objects.end(), nullptr) == 0) {
+      choice.push_back({literals, contract::kObject, [&node, one, keys](Conjunction& c) {
+                          keys(c);
+                          c.object.exists.push_back({.undeclared_by = one.objects,
+                                                     .literal = no(node.object->unevaluated),
+                                                     .pointer = node.pointer});
+                        }});
+    }
   }
 }
 

@@ -33,11 +33,13 @@ const LiteralTrie::Node* LiteralTrie::child(uint32_t node, uint8_t byte, uint32_
 }
 
 bool Grammar::may_close_array(const Alternative& array, uint64_t count) {
+  if (array.plan) return array.plan->states[count].may_close;
   return count >= array.min_items && count <= array.max_items;
 }
 int Grammar::finish_array(const Alternative& array, uint64_t count, int depth) const {
-  if (array.max_items < array.min_items) return kInfinite;
   const auto at = static_cast<size_t>(depth);
+  if (array.plan) return array.plan->finish[at][count];
+  if (array.max_items < array.min_items) return kInfinite;
   int total = 1;
   for (uint64_t i = count; i < array.min_items && i < array.prefix.size(); ++i) {
     total = plus(total, plus(array.prefix[i]->cost[at], 1));
@@ -78,6 +80,7 @@ void Grammar::fill_costs() {
           if (alternative.members) {
             fill_required(*alternative.members, static_cast<size_t>(depth) - 1);
           }
+          if (alternative.plan) fill_plan(*alternative.plan, static_cast<size_t>(depth) - 1);
         }
       }
     }

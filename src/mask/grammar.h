@@ -42,7 +42,7 @@ struct Written {
   std::shared_ptr<const Bits> used;  // Any order: the declared keys there are.
   uint32_t n_missing = 0;            // Required keys still to come ...
   int64_t missing_cost = 0;          // ... and what they take, a comma each.
-  bool witnessed = false;            // A member that `not` asks for is there.
+  uint32_t witnessed = 0;            // Bits: members that `not` asks for and are there.
 };
 
 // The members of an object, as one way to read them.
@@ -56,7 +56,8 @@ struct Members {
   struct Extra {  // Any other key of a language, not one of `reserved` and none twice.
     StringMachine key;
     const GrammarNode* node = nullptr;
-    bool is_witness = false;
+    uint32_t witness = 0;  // Bits: which of the wanted members it is.
+    std::vector<int> lengths;  // Of its shortest keys, where new ones may have to be counted on.
   };
   std::vector<Key> keys;
   std::vector<Extra> extras;
@@ -64,7 +65,7 @@ struct Members {
   LiteralTrie trie;                   // Of `keys`.
   uint64_t min = 0, max = UINT64_MAX;
   bool any_order = false;
-  bool needs_witness = false;  // One member at least by an extra that `is_witness`.
+  uint32_t witnesses = 0;  // Bits: members that must be there, by extras of these `witness` bits.
   uint32_t n_required = 0;
   std::vector<uint32_t> next_required;  // [keys + 1]: from this key on; keys.size() if none.
   std::vector<int64_t> required_cost;   // [depth], commas included.
@@ -79,6 +80,22 @@ struct Members {
   }
 };
 
+// Arrays whose items are counted by what they match: every state knows which goals the next item may
+// have, and what state each leads to.
+struct ArrayPlan {
+  struct Step {
+    const GrammarNode* item = nullptr;
+    uint32_t next = 0;
+  };
+  struct State {
+    std::vector<Step> steps;
+    bool may_close = false;
+    bool is_first = false;  // No item yet.
+  };
+  std::vector<State> states;  // The first is where it begins; no step but to itself or further on.
+  std::vector<std::vector<int>> finish;  // [depth][state]: to close, the bracket included.
+};
+
 // One alternative of a node.
 struct Alternative {
   std::unique_ptr<LiteralTrie> literals;  // null, true, false as the types allow; or the enum.
@@ -90,6 +107,7 @@ struct Alternative {
   // Arrays: nodes of the items, and counts past `count_clip` are alike.
   std::vector<const GrammarNode*> prefix;
   const GrammarNode* items = nullptr;
+  std::unique_ptr<ArrayPlan> plan;  // Instead of all below, if items are counted.
   uint64_t min_items = 0, max_items = UINT64_MAX, count_clip = 0;
   const GrammarNode& item(uint64_t index) const {
     return index < prefix.size() ? *prefix[index] : *items;
@@ -103,6 +121,8 @@ struct GrammarNode {
 
 class Grammar {
  public:
+  static constexpr size_t kStatesMax = 1'000'000;  // Of all automata built here.
+
   static Result<std::unique_ptr<Grammar>> create(const contract::Program& program, bool closed,
                                                  const Vocabulary& vocabulary,
                                                  const MaskOptions& options);
@@ -123,8 +143,9 @@ class Grammar {
   int finish_object(const Members& members, const Written& written, size_t skip, const Names& seen,
                     size_t n_coming, int depth) const;
   static bool may_close_object(const Members& members, const Written& written);
-  // Keys that may not come again and begin so.
-  static size_t n_taken(const Members& members, const Names& seen, const std::string& prefix);
+  // Keys that may not come again and begin so, sorted.
+  static std::vector<std::string_view> taken(const Members& members, const Names& seen,
+                                             std::string_view prefix);
   // Bytes to the end of a key that began, the quote included, so that it is a new one.
   int key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
                const std::string& text, const Names& seen) const;
@@ -138,17 +159,25 @@ class Grammar {
   Result<void> build(Alternative& out, const Conjunction& all);
   Result<void> build_string(Alternative& out, const Conjunction& all);
   Result<void> build_array(Alternative& out, const Conjunction& all);
+  Result<void> build_plan(Alternative& out, const ArrayGoal& goal);
+  void fill_plan(ArrayPlan& plan, size_t depth) const;
   Result<void> build_object(GrammarNode& out, const Conjunction& all);
   Result<void> build_members(GrammarNode& out, const Conjunction& all);
   Result<void> build_classes(Members& members, const ObjectGoal& goal,
                              const std::optional<contract::Dfa>& names, const std::string& pointer);
+  // Of a goal of strings, kept for as long as goals are taken apart.
+  Result<const contract::Dfa*> language_of(Literal name);
+  // As it is, and by `any_spelling` with escapes for all that is not ASCII.
+  void add_spelling(LiteralTrie& trie, const std::string& text, uint32_t literal) const;
   const GrammarNode* constant(const contract::Value& value);
   void add_constant(GrammarNode& out, const contract::Value& value);
   Result<contract::Dfa> names_language(const Goal& names);
   Result<void> finish_members(Members& members, const std::string& pointer) const;
   void fill_costs();
   void fill_required(Members& members, size_t depth) const;
-  int new_keys_cost(const Members& members, bool witness, uint64_t n, const Names& seen,
+  std::pair<uint64_t, int> witnesses_cost(const Members& members, const Written& written,
+                                          const Names& seen, size_t n_coming, size_t depth) const;
+  int new_keys_cost(const Members& members, uint32_t witness, uint64_t n, const Names& seen,
                     size_t n_coming, size_t depth) const;
   int cost_of(const Alternative& alternative, int depth) const;
 
@@ -158,6 +187,7 @@ class Grammar {
   std::deque<std::pair<Goal, GrammarNode*>> waiting_;
   const Vocabulary::Trie* trie_ = nullptr;
   std::unique_ptr<Expander> expander_;
+  std::map<Literal, contract::Dfa> name_languages_;
   size_t literal_bytes_ = 0;
   size_t states_ = 0;
   const GrammarNode* root_ = nullptr;

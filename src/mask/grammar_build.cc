@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "contract/utf8.h"
 #include "mask/grammar.h"
 
 namespace consort::mask {
@@ -11,7 +12,6 @@ using contract::Dfa;
 
 constexpr size_t kLiteralBytesMax = 4 << 20;  // Of all keys and enum values of a schema.
 constexpr size_t kNodesMax = 50'000;
-constexpr size_t kStatesMax = 1'000'000;  // Of all automata built here.
 constexpr size_t kAlternativesMax = 96;   // Of one node.
 
 Error limit(std::string message, std::string keyword, const std::string& pointer) {
@@ -112,6 +112,33 @@ const GrammarNode* Grammar::constant(const contract::Value& value) {
   return &result;
 }
 
+void Grammar::add_spelling(LiteralTrie& trie, const std::string& text, uint32_t literal) const {
+  trie.add(text, literal, *trie_);
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  if (!options_.any_spelling || std::all_of(text.begin(), text.end(), is_ascii)) return;
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string escaped;
+  const auto unit = [&](uint32_t code) {
+    escaped += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) escaped += kHex[code >> shift & 15];
+  };
+  for (size_t at = 0; at < text.size();) {
+    if (is_ascii(text[at])) {
+      escaped += text[at++];
+      continue;
+    }
+    uint32_t code = 0;
+    at += static_cast<size_t>(std::max(1, contract::decode_utf8(text, at, &code)));
+    if (code >= 0x10000) {
+      unit(0xD800 + ((code - 0x10000) >> 10));
+      unit(0xDC00 + ((code - 0x10000) & 0x3FF));
+    } else {
+      unit(code);
+    }
+  }
+  trie.add(escaped, literal, *trie_);
+}
+
 // Scalars share a trie; arrays and objects are spelt like any other, blanks included.
 void Grammar::add_constant(GrammarNode& out, const contract::Value& value) {
   if (const contract::Array* array = value.get_array()) {
@@ -131,7 +158,7 @@ void Grammar::add_constant(GrammarNode& out, const contract::Value& value) {
       key.node = constant(member);
       key.required = true;
       key.cost = trie_->spelling(key.text)[0];
-      members->trie.add(key.text, static_cast<uint32_t>(members->keys.size()), *trie_);
+      add_spelling(members->trie, key.text, static_cast<uint32_t>(members->keys.size()));
       members->keys.push_back(std::move(key));
     }
     (void)finish_members(*members, "");
@@ -145,10 +172,13 @@ void Grammar::add_constant(GrammarNode& out, const contract::Value& value) {
   LiteralTrie& literals = *out.alternatives[0].literals;
   const size_t before = literals.nodes.size();
   const std::string written = contract::to_json(value);
-  literals.add(written, 0, *trie_);
+  add_spelling(literals, written, 0);
   if (const contract::Number* number = value.get_number()) {  // 2.0 may be written as 2 too.
     const auto plain = contract::Decimal::parse(number->text).plain(32);
     if (plain && *plain != written) literals.add(*plain, 0, *trie_);
+    if (options_.any_spelling && number->text.find_first_of(".eE") == std::string::npos) {
+      literals.add(written + ".0", 0, *trie_);
+    }
   }
   literal_bytes_ += literals.nodes.size() - before;
 }
@@ -168,7 +198,7 @@ Result<void> Grammar::build(Alternative& out, const Conjunction& all) {
     goal.integers = all.types & contract::kInteger;
     goal.fractions = all.types & contract::kFraction;
     CONSORT_ASSIGN(NumberMachine machine,
-                   NumberMachine::create(goal, options_.digits_max,
+                   NumberMachine::create(goal, options_.digits_max, options_.any_spelling,
                                          pointer_of(*expander_, all.literals)));
     out.number = std::make_unique<NumberMachine>(std::move(machine));
   }
@@ -184,6 +214,7 @@ Result<void> Grammar::build_string(Alternative& out, const Conjunction& all) {
   if (goal.words.empty() && goal.excluded.empty()) {
     out.string =
         std::make_unique<StringMachine>(StringMachine::free(*trie_, goal.min_length, max));
+    if (options_.any_spelling) out.string->any_escape();
     return {};
   }
   const std::string pointer = pointer_of(*expander_, all.literals);
@@ -211,11 +242,19 @@ Result<void> Grammar::build_string(Alternative& out, const Conjunction& all) {
     CONSORT_ASSIGN(language, located(contract::subtract(language, texts)));
   }
   if (goal.min_length > 0 || max) {
+    auto counted = StringMachine::counted(language, *trie_, goal.min_length, max);
+    if (counted) {
+      states_ += language.n_states() * (goal.min_length + 1);
+      if (options_.any_spelling) counted->any_escape();
+      if (!counted->dfa().is_empty()) out.string = std::make_unique<StringMachine>(std::move(*counted));
+      return {};
+    }
     CONSORT_ASSIGN(language, located(contract::with_length(language, goal.min_length, max)));
   }
   states_ += language.n_states();
   if (!language.is_empty()) {
     out.string = std::make_unique<StringMachine>(StringMachine::of(std::move(language), *trie_));
+    if (options_.any_spelling) out.string->any_escape();
   }
   return {};
 }
@@ -226,17 +265,22 @@ Result<void> Grammar::build_array(Alternative& out, const Conjunction& all) {
   out.is_array = true;
   out.min_items = goal.min_items;
   out.max_items = goal.max_items;
+  if (!goal.unique_at.empty() && goal.max_items > 1) {
+    return fail(make_error(ErrorCode::unsupported, 2201, "uniqueItems is not enforced by masks")
+                    .at(goal.unique_at)
+                    .got("uniqueItems"));
+  }
+  const bool is_counted =
+      std::any_of(goal.contains.begin(), goal.contains.end(),
+                  [](const auto& one) { return one.min > 0 || one.max != UINT64_MAX; }) ||
+      std::any_of(goal.rests.begin(), goal.rests.end(),
+                  [](const auto& rest) { return !rest.unless.empty(); });
+  if (is_counted) return build_plan(out, goal);
   const size_t n = std::min<uint64_t>(goal.prefix_size(), goal.max_items);
   for (size_t i = 0; i < n; ++i) out.prefix.push_back(node(goal.item(i)));
   out.items = node(goal.item(goal.prefix_size()));
   out.count_clip = std::max<uint64_t>(
       {n, goal.min_items, goal.max_items == UINT64_MAX ? 0 : goal.max_items, 1});
-  for (const ArrayGoal::Contains& contains : goal.contains) {
-    if (contains.min == 0 && contains.max == UINT64_MAX) continue;
-    return fail(make_error(ErrorCode::unsupported, 2201, "contains is not enforced by masks")
-                    .at(contains.pointer)
-                    .got("contains"));
-  }
   return {};
 }
 

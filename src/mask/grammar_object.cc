@@ -9,7 +9,9 @@ namespace {
 
 using contract::Dfa;
 
-constexpr size_t kPatternsMax = 6;  // Of one object: each doubles the classes of keys.
+constexpr size_t kPatternsMax = 24;   // Of one object ...
+constexpr size_t kClassesMax = 64;    // ... and the classes that they divide keys into.
+constexpr size_t kWitnessesMax = 4;
 
 }  // namespace
 
@@ -63,23 +65,33 @@ Result<void> Grammar::build_object(GrammarNode& out, const Conjunction& all) {
   for (const auto* shape : rest.object.shapes) {
     for (const auto& property : shape->properties) names.insert(property.first);
   }
-  for (const auto& property : exists.source->properties) names.insert(property.first);
+  if (exists.source) {
+    for (const auto& property : exists.source->properties) names.insert(property.first);
+  }
   for (const auto& entry : rest.object.extra) names.insert(entry.first);
   for (const std::string& name : names) {
-    if (!exists.speaks_of(name)) continue;
+    if (!exists.speaks_of(*expander_, name)) continue;
     Conjunction one = rest;
     one.object.required.push_back(name);
-    one.object.extra.emplace_back(name, exists.literal);
+    if (exists.literal) one.object.extra.emplace_back(name, *exists.literal);
     CONSORT_TRY(build_object(out, one));
   }
-  if (rest.object.witness) {
+  if (rest.object.witnesses.size() == kWitnessesMax) {
     return fail(make_error(ErrorCode::unsupported, 2201,
-                           "two members that `not` asks for are not enforced")
+                           "more than " + std::to_string(kWitnessesMax) +
+                               " members that `not` asks for are not enforced")
                     .at(exists.pointer)
                     .got("not"));
   }
-  rest.object.witness = exists;
+  rest.object.witnesses.push_back(exists);
   return build_object(out, rest);
+}
+
+Result<const Dfa*> Grammar::language_of(Literal name) {
+  const auto found = name_languages_.find(name);
+  if (found != name_languages_.end()) return &found->second;
+  CONSORT_ASSIGN(Dfa language, names_language({name}));
+  return &(name_languages_[name] = std::move(language));
 }
 
 Result<void> Grammar::build_members(GrammarNode& out, const Conjunction& all) {
@@ -118,19 +130,20 @@ Result<void> Grammar::build_members(GrammarNode& out, const Conjunction& all) {
   for (const auto& entry : goal.extra) declare(entry.first);
   for (const std::string& key : goal.required) declare(key);
   for (const std::string& key : goal.forbidden) declare(key);
-  if (goal.witness) {
-    for (const auto& property : goal.witness->source->properties) declare(property.first);
+  for (const ObjectGoal::Exists& exists : goal.witnesses) {
+    if (!exists.source) continue;
+    for (const auto& property : exists.source->properties) declare(property.first);
   }
   if (!possible) return {};
   for (uint32_t i = 0; i < members->keys.size(); ++i) {
-    members->trie.add(members->keys[i].text, i, *trie_);
+    add_spelling(members->trie, members->keys[i].text, i);
   }
   literal_bytes_ += members->trie.nodes.size();
   members->min = goal.min_properties;
   members->max = goal.max_properties;
 
   CONSORT_TRY(build_classes(*members, goal, names, pointer));
-  members->needs_witness = goal.witness.has_value();
+  members->witnesses = (1u << goal.witnesses.size()) - 1;
   CONSORT_TRY(finish_members(*members, pointer));
   out.alternatives.emplace_back().members = std::move(members);
   return {};
@@ -149,13 +162,44 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
     }
   };
   for (const auto* shape : goal.shapes) known(*shape);
-  if (goal.witness) known(*goal.witness->source);
+  const auto name_of = [](Literal name) { return "name " + std::to_string(name); };
+  std::deque<std::string> names_of;  // Not a pattern's text: a space comes in none alone.
+  for (const ObjectGoal::Exists& exists : goal.witnesses) {
+    if (exists.source) known(*exists.source);
+    if (!exists.name) continue;
+    CONSORT_ASSIGN(const Dfa* language, language_of(*exists.name));
+    names_of.push_back(name_of(*exists.name));
+    patterns.emplace_back(language, names_of.back());
+  }
   if (patterns.size() > kPatternsMax) {
     return fail(make_error(ErrorCode::resource_exhausted, 2202,
                            "more than " + std::to_string(kPatternsMax) +
                                " patterns for the keys of one object")
                     .at(pointer)
                     .got("patternProperties"));
+  }
+  // Every class by the patterns that its keys match; those without a key are left out.
+  std::vector<std::pair<size_t, Dfa>> classes;
+  classes.emplace_back(0, names ? *names : contract::any_string());
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    std::vector<std::pair<size_t, Dfa>> split;
+    for (const auto& [bits, language] : classes) {
+      for (const bool in : {false, true}) {
+        auto part = in ? contract::intersect(language, *patterns[i].first)
+                       : contract::subtract(language, *patterns[i].first);
+        if (!part) return fail(std::move(part).error().at(pointer).got("patternProperties"));
+        states_ += part->n_states();
+        if (!part->is_empty()) split.emplace_back(bits | size_t{in} << i, std::move(*part));
+      }
+    }
+    classes = std::move(split);
+    if (classes.size() > kClassesMax || states_ > kStatesMax) {
+      return fail(make_error(ErrorCode::resource_exhausted, 2202,
+                             "patterns divide the keys of one object into more than " +
+                                 std::to_string(kClassesMax) + " classes, or too large ones")
+                      .at(pointer)
+                      .got("patternProperties"));
+    }
   }
   // Is `text` among the patterns of the class `bits`?
   const auto matches = [&](size_t bits, std::string_view text) {
@@ -164,7 +208,8 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
     }
     return false;
   };
-  for (size_t bits = 0; bits < size_t{1} << patterns.size(); ++bits) {
+  for (auto& [class_bits, language] : classes) {
+    const size_t bits = class_bits;
     Goal child;
     bool spoken = false;
     for (const auto* shape : goal.shapes) {
@@ -180,43 +225,54 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
       }
       spoken |= matched;
     }
-    if (expander_->closed() && !spoken) continue;
-    bool in_witness = false;
-    if (goal.witness) {
-      const auto& source = *goal.witness->source;
-      if (goal.witness->pattern >= 0) {
-        in_witness = matches(
-            bits, source.patterns[static_cast<size_t>(goal.witness->pattern)].first->text);
-      } else {
-        in_witness = std::none_of(source.patterns.begin(), source.patterns.end(),
-                                  [&](const auto& one) { return matches(bits, one.first->text); });
-      }
+    // Is the class among the keys of a schema's patterns, or evaluated by its additional ones?
+    const auto evaluated = [&](const contract::ObjectKeywords* object) {
+      return object->additional != contract::kNoNode ||
+             std::any_of(object->patterns.begin(), object->patterns.end(),
+                         [&](const auto& one) { return matches(bits, one.first->text); });
+    };
+    for (const ObjectGoal::Rest& rest : goal.rests) {
+      if (std::any_of(rest.declared_by.begin(), rest.declared_by.end(), evaluated)) continue;
+      child.push_back(rest.literal);
+      spoken |= expander_->says_something(rest.literal);
     }
-    Goal as_witness = child;
-    if (in_witness) as_witness.push_back(goal.witness->literal);
-    const auto normal = expander_->normal(std::move(child));
-    if (!normal) continue;
+    if (expander_->closed() && !spoken) continue;
+    uint32_t possible = 0;  // Witnesses that a key of the class may be.
+    for (size_t w = 0; w < goal.witnesses.size(); ++w) {
+      const ObjectGoal::Exists& exists = goal.witnesses[w];
+      bool in = !exists.name || matches(bits, name_of(*exists.name));
+      in = in && std::none_of(exists.undeclared_by.begin(), exists.undeclared_by.end(), evaluated);
+      if (exists.source && exists.pattern >= 0) {
+        const auto index = static_cast<size_t>(exists.pattern);
+        in = in && matches(bits, exists.source->patterns[index].first->text);
+      } else if (exists.source) {
+        in = in && std::none_of(exists.source->patterns.begin(), exists.source->patterns.end(),
+                                [&](const auto& one) { return matches(bits, one.first->text); });
+      }
+      if (in) possible |= 1u << w;
+    }
     const auto add = [&](const StringMachine& key) {
-      members.extras.push_back({key, node(*normal), false});
-      if (!in_witness) return;
-      if (const auto both = expander_->normal(as_witness)) {
-        members.extras.push_back({key, node(*both), true});
+      for (uint32_t set = 0; set <= possible; ++set) {
+        if (set & ~possible) continue;
+        Goal value = child;
+        for (size_t w = 0; w < goal.witnesses.size(); ++w) {
+          if ((set >> w & 1) && goal.witnesses[w].literal) value.push_back(*goal.witnesses[w].literal);
+        }
+        if (const auto normal = expander_->normal(std::move(value))) {
+          members.extras.push_back({key, node(*normal), set, {}});
+        }
       }
     };
+    if (!expander_->normal(child)) continue;
     if (patterns.empty() && !names) {
       add(StringMachine::free(*trie_, 0, std::nullopt));
-      continue;
+      if (options_.any_spelling) {
+        for (Members::Extra& extra : members.extras) extra.key.any_escape();
+      }
+    } else if (!language.is_empty()) {
+      states_ += language.n_states();
+      add(StringMachine::raw(std::move(language), *trie_));
     }
-    Dfa language = names ? *names : contract::any_string();
-    for (size_t i = 0; i < patterns.size() && !language.is_empty(); ++i) {
-      auto next = bits >> i & 1 ? contract::intersect(language, *patterns[i].first)
-                                : contract::subtract(language, *patterns[i].first);
-      if (!next) return fail(std::move(next).error().at(pointer).got("patternProperties"));
-      language = std::move(*next);
-    }
-    states_ += language.n_states();
-    if (language.is_empty()) continue;
-    add(StringMachine::raw(std::move(language), *trie_));
   }
   return {};
 }

@@ -12,11 +12,7 @@ struct Matcher::State {
   bool ended = false;
 
   int cost() const {
-    int best = kInfinite;
-    for (const Position& position : positions) {
-      best = std::min(best, mask->stepper().cost(position));
-    }
-    return best;
+    return mask->stepper().cheapest(positions);
   }
   bool complete() const {
     return std::any_of(positions.begin(), positions.end(), [&](const Position& position) {

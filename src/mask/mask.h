@@ -48,6 +48,10 @@ struct MaskOptions {
   int depth_max = 32;      // Arrays and objects inside one another, at most 128.
   // Keys that no `properties` declares may be written, if the schema accepts them: each new.
   bool open = false;
+  // Values as others write them, not only as a model should: exponents, -0 and 1.0 for integers,
+  // more digits than digits_max where nothing depends on them, surrogate pairs and other escapes in
+  // strings and keys, blanks around the value. For judging texts that exist.
+  bool any_spelling = false;
   bool any_order = false;  // Declared keys in any order, not the author's.
   bool operator==(const MaskOptions&) const = default;
 };

@@ -1,5 +1,6 @@
 // The members of an object: which keys may come, and what finishing takes.
 #include <algorithm>
+#include <bit>
 
 #include "contract/dfa.h"
 #include "mask/grammar.h"
@@ -8,6 +9,7 @@ namespace consort::mask {
 namespace {
 
 constexpr uint64_t kNewKeysMax = 64;  // Undeclared keys that minProperties may ask for.
+constexpr size_t kLengthsMax = 512;   // New keys of one language that may be counted on.
 
 // How many further characters make a text new, if `n` texts that continue it are taken: each
 // character has 93 ways at least.
@@ -24,13 +26,18 @@ bool is_taken(const Members& members, const Names& seen, const std::string& key)
 
 }  // namespace
 
-size_t Grammar::n_taken(const Members& members, const Names& seen, const std::string& prefix) {
-  size_t n = 0;
+std::vector<std::string_view> Grammar::taken(const Members& members, const Names& seen,
+                                             std::string_view prefix) {
+  std::vector<std::string_view> result;
   const auto& reserved = members.reserved;
   auto at = std::lower_bound(reserved.begin(), reserved.end(), prefix);
-  for (; at != reserved.end() && at->starts_with(prefix); ++at) ++n;
-  for (const std::string& key : seen) n += key.starts_with(prefix);
-  return n;
+  for (; at != reserved.end() && at->starts_with(prefix); ++at) result.push_back(*at);
+  const size_t sorted = result.size();
+  for (const std::string& key : seen) {
+    if (key.starts_with(prefix)) result.push_back(key);
+  }
+  if (result.size() > sorted) std::sort(result.begin(), result.end());
+  return result;
 }
 
 Result<void> Grammar::finish_members(Members& members, const std::string& pointer) const {
@@ -42,6 +49,11 @@ Result<void> Grammar::finish_members(Members& members, const std::string& pointe
     members.n_required += members.keys[i].required;
     members.next_required[i] =
         members.keys[i].required ? static_cast<uint32_t>(i) : members.next_required[i + 1];
+  }
+  if (members.witnesses != 0 || members.min > members.n_required) {
+    for (Members::Extra& extra : members.extras) {
+      if (!extra.key.is_free()) extra.lengths = extra.key.shortest_lengths(kLengthsMax);
+    }
   }
   if (!members.extras.empty() && members.min > n + kNewKeysMax) {
     return fail(make_error(ErrorCode::resource_exhausted, 2202,
@@ -80,7 +92,7 @@ Written Grammar::with(const Members& members, Written written, size_t key, int d
 }
 
 bool Grammar::may_close_object(const Members& members, const Written& written) {
-  return written.n_missing == 0 && (written.witnessed || !members.needs_witness) &&
+  return written.n_missing == 0 && (members.witnesses & ~written.witnessed) == 0 &&
          written.count >= members.min && written.count <= members.max;
 }
 
@@ -89,9 +101,10 @@ int Grammar::finish_object(const Members& members, const Written& written, size_
   const auto at = static_cast<size_t>(depth);
   int64_t total = written.missing_cost + 1;
   uint64_t coming = written.n_missing;
-  if (members.needs_witness && !written.witnessed) {
-    ++coming;
-    total += new_keys_cost(members, true, 1, seen, n_coming, at);
+  if (members.witnesses & ~written.witnessed) {
+    const auto [n, cost] = witnesses_cost(members, written, seen, n_coming, at);
+    coming += n;
+    total += cost;
   }
   if (written.count + coming > members.max || members.min > members.max) return kInfinite;
   if (written.count + coming < members.min) {
@@ -106,25 +119,62 @@ int Grammar::finish_object(const Members& members, const Written& written, size_
     std::sort(optional.begin(), optional.end());
     coming += needed;
     for (size_t i = 0; i < optional.size() && needed > 0; ++i, --needed) total += optional[i];
-    if (needed > 0) total += new_keys_cost(members, false, needed, seen, n_coming + 1, at);
+    if (needed > 0) total += new_keys_cost(members, 0, needed, seen, n_coming + 1, at);
   }
   if (written.count == 0 && coming > 0) --total;  // No comma before the first.
   return total >= kInfinite ? kInfinite : static_cast<int>(total);
 }
 
+// Members for all witnesses that are missing: how many of them, and what they take. One key may
+// stand for several; fewer are taken where there is no room for more.
+std::pair<uint64_t, int> Grammar::witnesses_cost(const Members& members, const Written& written,
+                                                 const Names& seen, size_t n_coming,
+                                                 size_t depth) const {
+  const uint32_t missing = members.witnesses & ~written.witnessed;
+  const uint64_t used = written.count + written.n_missing;
+  const uint64_t room = members.max < used ? 0 : members.max - used;
+  const auto n_most = static_cast<size_t>(std::min<uint64_t>(std::popcount(missing), room));
+  // cost[n][set]: the cheapest n members that stand for the set.
+  std::vector<std::vector<int>> cost(n_most + 1, std::vector<int>(missing + 1, kInfinite));
+  cost[0][0] = 0;
+  std::map<uint32_t, int> member_cost;
+  for (const Members::Extra& extra : members.extras) {
+    const uint32_t stands_for = extra.witness & missing;
+    if (stands_for == 0 || member_cost.contains(stands_for)) continue;
+    member_cost[stands_for] =
+        new_keys_cost(members, stands_for, 1, seen, n_coming + n_most - 1, depth);
+  }
+  std::pair<uint64_t, int> best = {0, kInfinite};
+  for (size_t n = 0; n < n_most; ++n) {
+    for (uint32_t set = 0; set <= missing; ++set) {
+      if (cost[n][set] >= kInfinite) continue;
+      for (const auto& [stands_for, each] : member_cost) {
+        int& to = cost[n + 1][set | stands_for];
+        to = std::min(to, plus(cost[n][set], each));
+      }
+    }
+    if (cost[n + 1][missing] < best.second) best = {n + 1, cost[n + 1][missing]};
+  }
+  return best;
+}
+
 // `n` members more, with keys of one kind, a comma before each.
-int Grammar::new_keys_cost(const Members& members, bool witness, uint64_t n, const Names& seen,
+int Grammar::new_keys_cost(const Members& members, uint32_t witness, uint64_t n, const Names& seen,
                            size_t n_coming, size_t depth) const {
   int best = kInfinite;
   for (const Members::Extra& extra : members.extras) {
-    if (witness && !extra.is_witness) continue;
+    if (witness & ~extra.witness) continue;
     int key = kInfinite;
     if (extra.key.is_free()) {
       key = 1 + characters_to_new(members.reserved.size() + seen.size() + n_coming + n);
     } else {
-      key = extra.key.cost_unused(
-          extra.key.start(), "", n + n_coming,
-          [&](const std::string& text) { return is_taken(members, seen, text); });
+      // Of so many strings of the language, `n` at least are new.
+      const auto in = [&](const std::string& text) { return extra.key.dfa().matches(text); };
+      const auto used = static_cast<size_t>(
+          std::count_if(members.reserved.begin(), members.reserved.end(), in) +
+          std::count_if(seen.begin(), seen.end(), in));
+      const size_t at = used + n_coming + n - 1;
+      if (at < extra.lengths.size()) key = extra.lengths[at] + 1;
     }
     const int each = plus(plus(key, 3), extra.node->cost[depth]);  // Quote, colon, comma.
     if (each < kInfinite / static_cast<int>(n)) best = std::min(best, each * static_cast<int>(n));
@@ -136,12 +186,12 @@ int Grammar::key_cost(const Members& members, const Members::Extra& extra,
                       const StringState& state, const std::string& text, const Names& seen) const {
   const int plain = extra.key.cost(state);
   if (plain >= kInfinite) return plain;
-  const size_t n = n_taken(members, seen, text);
+  std::vector<std::string_view> rests = taken(members, seen, text);
+  const size_t n = rests.size();
   if (n == 0) return plain;
   if (!extra.key.is_free()) {
-    return extra.key.cost_unused(state, text, 1, [&](const std::string& candidate) {
-      return is_taken(members, seen, candidate);
-    });
+    for (std::string_view& rest : rests) rest.remove_prefix(text.size());
+    return extra.key.cost_new(state.state, rests);
   }
   const bool between = extra.key.may_close(state);
   if (!between) return plus(plain, 1 + characters_to_new(n));

@@ -37,6 +37,23 @@ Wide lower(const Bound& limit, int shift) {
   return result + (limit.exclusive && scaled.is_integer() ? 1 : 0);
 }
 
+Wide greatest_divisor(Wide a, Wide b) {
+  while (b != 0) std::swap(a %= b, b);
+  return a;
+}
+
+// The multiples of `step` that have `digits` decimals at most are those of the result, scaled.
+Wide on_grid(const Decimal& step, int digits) {
+  Decimal scaled = step;
+  scaled.point += digits;
+  const int64_t finer = scaled.fraction_digits();
+  if (finer <= 0) return wide(scaled);
+  Decimal numerator = scaled;
+  numerator.point += finer;
+  const Wide top = wide(numerator);
+  return finer > 36 ? top : top / greatest_divisor(top, power_of_ten(static_cast<int>(finer)));
+}
+
 }  // namespace
 
 void NumberGoal::at_least(const Decimal& value, bool exclusive) {
@@ -54,8 +71,12 @@ bool NumberGoal::is_empty() const {
 }
 
 Result<NumberMachine> NumberMachine::create(const NumberGoal& goal, int digits_max,
-                                            const std::string& pointer) {
+                                            bool any_spelling, const std::string& pointer) {
   NumberMachine result;
+  result.goal_ = goal;
+  result.any_spelling_ = any_spelling;
+  result.free_ = any_spelling && goal.integers && !goal.min && !goal.max &&
+                 goal.multiples.empty() && goal.non_multiples.empty();
   result.digits_max_ = digits_max;
   result.unit_ = power_of_ten(digits_max);
   const Wide most = power_of_ten(36);
@@ -65,45 +86,42 @@ Result<NumberMachine> NumberMachine::create(const NumberGoal& goal, int digits_m
                : most;
   result.low_[0] = std::max<Wide>(low, 0);
   result.high_[0] = high;
-  result.low_[1] = std::max<Wide>(-high, 1);
+  result.low_[1] = std::max<Wide>(-high, any_spelling ? 0 : 1);
   result.high_[1] = -low;
   result.integers_ = goal.integers;
   Wide step = goal.fractions ? 1 : result.unit_;
-  result.fraction_ = goal.fractions;
-  const auto refuse = [&](const Decimal& multiple, const char* why) {
-    return fail(make_error(ErrorCode::unsupported, 2201, why)
-                    .at(pointer)
-                    .got("multipleOf")
-                    .to_fix("use a coarser multipleOf than " + multiple.text()));
-  };
   for (const Decimal& multiple : goal.multiples) {
-    if (multiple.fraction_digits() > digits_max) {
-      return refuse(multiple, "multipleOf has more decimals than digits_max");
+    const Wide other = on_grid(multiple, digits_max);
+    const Wide factor = other / greatest_divisor(step, other);
+    if (factor > most / step) {
+      return fail(make_error(ErrorCode::unsupported, 2201, "multiples too far apart to be counted")
+                      .at(pointer)
+                      .got("multipleOf")
+                      .to_fix("use a smaller multipleOf than " + multiple.text()));
     }
-    Decimal scaled = multiple;
-    scaled.point += digits_max;
-    const Wide other = wide(scaled);
-    Wide a = step;
-    Wide b = other;
-    while (b != 0) std::swap(a %= b, b);
-    const Wide factor = other / a;
-    if (factor > most / step) return refuse(multiple, "multiples too far apart to be counted");
     step *= factor;
   }
-  if (step % result.unit_ == 0) {
-    result.fraction_ = false;
-    if (!result.integers_) result.high_[0] = result.high_[1] = -1;  // Nothing is left.
+  result.least_ = step;
+  for (const Decimal& multiple : goal.non_multiples) {
+    result.avoid_.push_back(on_grid(multiple, digits_max));
   }
+  if (!goal.integers) result.avoid_.push_back(result.unit_);
+  for (const Wide avoid : result.avoid_) {  // Nothing is left.
+    if (step % avoid == 0) result.high_[0] = result.high_[1] = -1;
+  }
+  result.fraction_ = any_spelling || step % result.unit_ != 0;
   for (int n = 0; n <= digits_max; ++n) {
     const Wide grain = power_of_ten(digits_max - n);
     result.grain_.push_back(grain);
-    Wide a = step;
-    Wide b = grain;
-    while (b != 0) std::swap(a %= b, b);
-    const Wide factor = grain / a;
+    const Wide factor = grain / greatest_divisor(step, grain);
     result.step_.push_back(factor > most / step ? 0 : step * factor);
   }
   return result;
+}
+
+bool NumberMachine::is_avoided(Wide value) const {
+  return std::any_of(avoid_.begin(), avoid_.end(),
+                     [&](Wide avoid) { return value % avoid == 0; });
 }
 
 bool NumberMachine::exists(bool negative, Wide first, Wide last, int n_fraction) const {
@@ -111,14 +129,48 @@ bool NumberMachine::exists(bool negative, Wide first, Wide last, int n_fraction)
   last = std::min(last, high_[negative]);
   if (first > last) return false;
   const Wide step = step_[static_cast<size_t>(n_fraction)];
-  if (step == 0) return first == 0;
-  const Wide found = (last / step) * step;
-  if (integers_ || found % unit_ != 0) return found >= first;
-  // An integer; of two neighbours one is none, unless all are.
-  return step % unit_ != 0 && found - step >= first;
+  if (step == 0) return first == 0 && !is_avoided(0);
+  // What is avoided leaves no gap as long as this: each takes every second step at most.
+  constexpr int kTriesMax = 64;
+  Wide found = (last / step) * step;
+  for (int tries = 0; tries < kTriesMax && found >= first; ++tries, found -= step) {
+    if (!is_avoided(found)) return true;
+    if (avoid_.empty()) break;
+  }
+  return false;
 }
 
 int NumberMachine::cost(const NumberState& state) const {
+  if (free_) {
+    switch (state.phase) {
+      case NumberState::kNone:
+      case NumberState::kSign:
+      case NumberState::kDot:
+      case NumberState::kExponent:
+      case NumberState::kExponentSign:
+        return 1;
+      default:
+        return 0;
+    }
+  }
+  switch (state.phase) {
+    case NumberState::kLongInteger:
+    case NumberState::kLongFraction:
+      return 0;
+    case NumberState::kLongDot:
+      return 1;
+    case NumberState::kExponent:
+    case NumberState::kExponentSign:
+    case NumberState::kExponentDigits:
+      return exponent_cost(state);
+    default: {
+      const int plain = plain_cost(state);
+      return plain < kInfinite || !any_spelling_ ? plain : by_exponent(state);
+    }
+  }
+}
+
+int NumberMachine::plain_cost(const NumberState& state) const {
   const Wide digits = state.digits;
   const int fraction_max = fraction_ ? digits_max_ : 0;
   if (state.phase == NumberState::kDot || state.phase == NumberState::kFraction) {
@@ -159,14 +211,21 @@ int NumberMachine::cost(const NumberState& state) const {
     default: {
       NumberState sign = state;
       sign.phase = NumberState::kSign;
-      best = cost(sign);
+      best = plain_cost(sign);
       sign.negative = true;
-      return std::min(best, plus(cost(sign), 1));
+      return std::min(best, plus(plain_cost(sign), 1));
     }
   }
 }
 
 bool NumberMachine::step(NumberState& state, uint8_t byte) const {
+  if (free_) return step_free(state, byte);
+  if (state.phase >= NumberState::kExponent) return step_exponent(state, byte);
+  if (state.phase >= NumberState::kLongInteger) return step_long(state, byte);
+  const bool has_digits = state.phase == NumberState::kZero ||
+                          state.phase == NumberState::kInteger ||
+                          state.phase == NumberState::kFraction;
+  if (any_spelling_ && has_digits && (byte == 'e' || byte == 'E')) return find_exponents(state);
   const bool digit = byte >= '0' && byte <= '9';
   const auto append = [&] { state.digits = state.digits * 10 + (byte - '0'); };
   switch (state.phase) {
@@ -190,14 +249,26 @@ bool NumberMachine::step(NumberState& state, uint8_t byte) const {
         state.phase = NumberState::kDot;
         break;
       }
-      if (!digit || state.phase == NumberState::kZero || state.n_integer >= digits_max_) {
-        return false;
+      if (!digit || state.phase == NumberState::kZero) return false;
+      if (state.n_integer >= digits_max_) {
+        if (!any_spelling_ || !long_integers(state.negative)) return false;
+        state.phase = NumberState::kLongInteger;
+        state.digits = 0;
+        return true;
       }
       append();
       ++state.n_integer;
       break;
     default:
-      if (!digit || state.n_integer + state.n_fraction >= digits_max_) return false;
+      if (!digit) return false;
+      if (state.n_integer + state.n_fraction >= digits_max_) {
+        if (!any_spelling_) return false;
+        if (byte == '0' && state.phase == NumberState::kFraction) return cost(state) < kInfinite;
+        if (!long_fractions(state)) return false;
+        state.phase = NumberState::kLongFraction;
+        state.digits = 0;
+        return true;
+      }
       append();
       ++state.n_fraction;
       state.phase = NumberState::kFraction;

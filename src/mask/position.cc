@@ -39,6 +39,11 @@ Hash mix(Hash hash, std::string_view text) {
   return hash;
 }
 
+Hash mix(Hash hash, const StringState& state) {
+  hash = mix(hash, uint64_t{state.state} << 32 | state.min_left);
+  return mix(hash, uint64_t{state.max_left} << 32 ^ uint64_t{state.hex} << 4 ^ state.escape);
+}
+
 Hash Position::local_hash() const {
   Hash result = mix({}, id(thing) ^ uint64_t{at} << 48);
   if (kind == kExtraKey || kind == kColon) {
@@ -47,13 +52,15 @@ Hash Position::local_hash() const {
   }
   result = mix(result, uint64_t{kind} << 56 | uint64_t{blanks} << 48 | at);
   if (kind == kString || kind == kExtraKey) {
-    result = mix(result, uint64_t{string.state} << 32 | string.min_left);
-    result =
-        mix(result, uint64_t{string.max_left} << 32 | uint64_t{string.hex} << 8 | string.escape);
+    result = mix(result, string);
   } else if (kind == kNumber) {
     result = mix(result, number.digits);
     result = mix(result, uint64_t{number.n_integer} << 24 | uint64_t{number.n_fraction} << 16 |
                              uint64_t{number.phase} << 8 | number.negative);
+    if (number.phase >= NumberState::kExponent) {
+      result = mix(result, uint64_t{number.exponent} << 16 | uint64_t{number.n_exponent} << 8 |
+                               number.exponent_negative);
+    }
   }
   return result;
 }
@@ -68,7 +75,8 @@ Position Stepper::start() const {
   Position result;
   result.thing = &grammar_.root();
   // Blanks come between the tokens of a value, not before it.
-  result.blanks = static_cast<uint8_t>(grammar_.options().whitespace_max);
+  const MaskOptions& options = grammar_.options();
+  result.blanks = static_cast<uint8_t>(options.any_spelling ? 0 : options.whitespace_max);
   return result;
 }
 
@@ -78,7 +86,7 @@ std::shared_ptr<const Frame> Stepper::array(const std::shared_ptr<const Frame>& 
   auto result = std::make_shared<Frame>();
   result->parent = parent;
   result->container = &container;
-  result->count = std::min<uint64_t>(count, container.count_clip);
+  result->count = container.plan ? count : std::min<uint64_t>(count, container.count_clip);
   result->depth = depth;
   result->rest = plus(grammar_.finish_array(container, result->count, depth), result->outer());
   result->hash = mix(mix(parent ? parent->hash : Hash{}, id(&container)), result->count);
@@ -127,6 +135,7 @@ bool Stepper::may_add(const Frame& frame) const {
     const Members& members = *frame.container->members;
     return frame.written.count < members.max && (!members.keys.empty() || !members.extras.empty());
   }
+  if (frame.container->plan) return !frame.container->plan->states[frame.count].steps.empty();
   return frame.count < frame.container->max_items;
 }
 
@@ -199,6 +208,22 @@ void Stepper::value(const Position& position, uint8_t byte, Positions& out) cons
   }
 }
 
+template <typename Item>
+void Stepper::each_item(const Frame& top, const Item& item) const {
+  const auto offer = [&](const GrammarNode& node, uint64_t count) {
+    if (node.cost[static_cast<size_t>(top.depth)] >= kInfinite) return;
+    auto frame = array(top.parent, *top.container, count, top.depth);
+    if (frame->rest < kInfinite) item(node, std::move(frame));
+  };
+  if (!top.container->plan) {
+    if (top.count < top.container->max_items) offer(top.container->item(top.count), top.count + 1);
+    return;
+  }
+  for (const ArrayPlan::Step& step : top.container->plan->states[top.count].steps) {
+    offer(*step.item, step.next);
+  }
+}
+
 // After '[' or '{'.
 void Stepper::first(const Position& position, uint8_t byte, Positions& out) const {
   if (blank(position, byte, out)) return;
@@ -215,12 +240,13 @@ void Stepper::first(const Position& position, uint8_t byte, Positions& out) cons
     if (may_add(top)) key(next, byte, out);
     return;
   }
-  const GrammarNode& item = top.container->item(0);
-  if (!may_add(top) || item.cost[static_cast<size_t>(top.depth)] >= kInfinite) return;
-  next.thing = &item;
-  next.frame = array(top.parent, *top.container, 1, top.depth);
-  next.blanks = static_cast<uint8_t>(grammar_.options().whitespace_max);
-  value(next, byte, out);
+  each_item(top, [&](const GrammarNode& item, std::shared_ptr<const Frame> frame) {
+    Position at;
+    at.thing = &item;
+    at.frame = std::move(frame);
+    at.blanks = static_cast<uint8_t>(grammar_.options().whitespace_max);
+    value(at, byte, out);
+  });
 }
 
 void Stepper::key(const Position& position, uint8_t byte, Positions& out) const {
@@ -291,7 +317,7 @@ int Stepper::extra_cost(const Frame& frame, const Members::Extra& extra) const {
   const int child = extra.node->cost[static_cast<size_t>(frame.depth)];
   Written written = frame.written;
   ++written.count;
-  written.witnessed |= extra.is_witness;
+  written.witnessed |= extra.witness;
   return plus(plus(child, 1), grammar_.finish_object(members, written, SIZE_MAX,
                                                      frame.keys_seen(), 1, frame.depth));
 }
@@ -329,15 +355,16 @@ int Stepper::key_cost(const Frame& frame, uint32_t at) const {
 
 void Stepper::after(const Position& position, uint8_t byte, Positions& out) const {
   const Frame& top = *position.frame;
-  if (is_blank(byte)) {  // Only before the closing bracket.
-    if (may_close(top)) blank(position, byte, out);
+  const bool anywhere = grammar_.options().any_spelling;
+  if (is_blank(byte)) {  // Only before the closing bracket, else.
+    if (anywhere || may_close(top)) blank(position, byte, out);
     return;
   }
   if (byte == (top.is_object ? '}' : ']')) {
     if (may_close(top)) finish_value(top.parent, out);
     return;
   }
-  if (byte != ',' || position.blanks > 0 || !may_add(top)) return;
+  if (byte != ',' || (position.blanks > 0 && !anywhere) || !may_add(top)) return;
   Position next;
   if (top.is_object) {
     next.kind = Position::kKey;
@@ -346,11 +373,12 @@ void Stepper::after(const Position& position, uint8_t byte, Positions& out) cons
     if (plus(key_cost(top, 0), top.outer()) < kInfinite) out.push_back(std::move(next));
     return;
   }
-  const GrammarNode& item = top.container->item(top.count);
-  if (item.cost[static_cast<size_t>(top.depth)] >= kInfinite) return;
-  next.thing = &item;
-  next.frame = array(top.parent, *top.container, top.count + 1, top.depth);
-  out.push_back(std::move(next));
+  each_item(top, [&](const GrammarNode& item, std::shared_ptr<const Frame> frame) {
+    Position at;
+    at.thing = &item;
+    at.frame = std::move(frame);
+    out.push_back(std::move(at));
+  });
 }
 
 void Stepper::step(const Position& position, uint8_t byte, Positions& out) const {
@@ -365,6 +393,10 @@ void Stepper::step(const Position& position, uint8_t byte, Positions& out) const
       Position next = position;
       if (machine.step(next.number, byte)) {
         out.push_back(std::move(next));
+      } else if (!position.frame && machine.complete(position.number)) {
+        Position ended;
+        ended.kind = Position::kDone;
+        step(ended, byte, out);
       } else if (position.frame && machine.complete(position.number)) {
         // No byte that continues a number can follow it.
         Position ended;
@@ -401,7 +433,7 @@ void Stepper::step(const Position& position, uint8_t byte, Positions& out) const
       next.thing = static_cast<const Members::Extra*>(position.thing)->node;
       Written written = top.written;
       ++written.count;
-      written.witnessed |= static_cast<const Members::Extra*>(position.thing)->is_witness;
+      written.witnessed |= static_cast<const Members::Extra*>(position.thing)->witness;
       next.frame = object(top.parent, *top.container, std::move(written), top.depth,
                           std::move(seen));
       out.push_back(std::move(next));
@@ -410,6 +442,7 @@ void Stepper::step(const Position& position, uint8_t byte, Positions& out) const
     case Position::kAfter:
       return after(position, byte, out);
     case Position::kDone:
+      if (grammar_.options().any_spelling) blank(position, byte, out);
       return;
   }
 }
@@ -439,13 +472,20 @@ int Stepper::cost(const Position& position) const {
     case Position::kColon:
       return position.after;
     case Position::kAfter:
-      return position.blanks > 0 ? plus(1, position.frame->outer()) : rest;
+      return position.blanks > 0 && may_close(*position.frame) ? plus(1, position.frame->outer())
+                                                               : rest;
     case Position::kOpen:
       return rest;
     case Position::kDone:
       return 0;
   }
   return kInfinite;
+}
+
+int Stepper::cheapest(const Positions& positions) const {
+  int best = kInfinite;
+  for (const Position& position : positions) best = std::min(best, cost(position));
+  return best;
 }
 
 bool Stepper::complete(const Position& position) const {

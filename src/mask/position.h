@@ -22,6 +22,7 @@ struct HashOf {
 };
 Hash mix(Hash hash, uint64_t value);
 Hash mix(Hash hash, std::string_view text);
+Hash mix(Hash hash, const StringState& state);
 
 struct Frame {
   std::shared_ptr<const Frame> parent;
@@ -79,6 +80,7 @@ class Stepper {
   void step(const Position& position, uint8_t byte, Positions& out) const;
   // Bytes (tokens, where literals are left) to finish; finite for every position there is.
   int cost(const Position& position) const;
+  int cheapest(const Positions& positions) const;
   // Removes duplicates and, past the limit, the dearest.
   void tidy(Positions& positions) const;
   // May the text end here?
@@ -86,7 +88,8 @@ class Stepper {
 
  private:
   bool is_blank(uint8_t byte) const {
-    return byte == ' ' || (byte == '\n' && grammar_.options().newlines);
+    return byte == ' ' || (byte == '\n' && grammar_.options().newlines) ||
+           ((byte == '\t' || byte == '\r') && grammar_.options().any_spelling);
   }
   bool blank(const Position& position, uint8_t byte, Positions& out) const;
   void finish_value(std::shared_ptr<const Frame> frame, Positions& out) const;
@@ -102,6 +105,9 @@ class Stepper {
   int key_cost(const Frame& frame, uint32_t at) const;
   int declared_cost(const Frame& frame, uint32_t key) const;
   int extra_cost(const Frame& frame, const Members::Extra& extra) const;
+  // What may follow as the next item: its goal, and the array with it.
+  template <typename Item>
+  void each_item(const Frame& top, const Item& item) const;
   bool may_close(const Frame& frame) const;
   bool may_add(const Frame& frame) const;
   std::shared_ptr<const Frame> array(const std::shared_ptr<const Frame>& parent,

@@ -17,13 +17,17 @@ using Bits = std::vector<uint64_t>;
 inline constexpr int kInfinite = 1 << 29;  // A cost that no budget meets.
 inline int plus(int a, int b) { return a >= kInfinite || b >= kInfinite ? kInfinite : a + b; }
 
-struct Vocabulary::Trie {
-  // Node 0 is the root. The children of i are i + 1, end[i + 1], ... below end[i].
+// Texts of tokens. Node 0 is the root; the children of i are i + 1, end[i + 1], ... below end[i].
+struct ByteTrie {
   std::vector<uint8_t> byte;
   std::vector<uint32_t> end;
+  std::vector<uint8_t> depth;         // Bytes of the path.
   std::vector<uint32_t> token_begin;  // [n_nodes + 1] into `tokens`: those spelt by the path.
   std::vector<int32_t> tokens;
-  std::vector<uint8_t> has_quote;  // Does a path through this node contain '"'?
+  std::vector<int32_t> token_at;  // The one token of the node; -1 if none, -2 if there are more.
+};
+
+struct Vocabulary::Trie : ByteTrie {
   std::array<bool, 256> single{};  // Is this byte a token?
   size_t n_words = 0;              // Of a mask.
 
@@ -37,10 +41,47 @@ struct Vocabulary::Trie {
   };
   std::vector<Interior> interior;
   Bits interior_all;
+  std::vector<int32_t> escaped;  // Tokens with a backslash.
+  // [n]: tokens that stay in, of n characters at most that begin in them.
+  static constexpr size_t kCharactersMax = 64;
+  std::vector<Bits> at_most;
   uint32_t interior_characters_max = 0;
   int interior_extra_max = 0;
   contract::Dfa any;               // any_string(), and from each state
   std::vector<uint32_t> any_cost;  // the bytes to the end of the character; kDead if impossible.
+
+  // Tokens of a few bytes out of one alphabet, and a trie of all others: where an automaton takes
+  // whatever the alphabet spells, only the others need be looked at.
+  struct Slice {
+    static constexpr int kLengthMax = 12;
+    std::vector<uint8_t> alphabet;
+    Bits bits;
+    ByteTrie others;
+  };
+  std::vector<Slice> slices;  // The widest first.
+
+  // Tokens with a quote that closes a string which the token began inside of, between two
+  // characters: what comes before the quote (nodes of `leaving`, a trie as this one) and what comes
+  // after it (`suffixes`; the first is empty).
+  struct Leaver {
+    uint32_t suffix = 0;
+    uint32_t characters = 0;  // Before the quote.
+    int32_t token = 0;
+  };
+  struct Leaving {
+    std::vector<uint8_t> byte;
+    std::vector<uint32_t> end;
+    std::vector<std::vector<Leaver>> here;
+  };
+  struct Suffixes {
+    std::vector<uint8_t> byte;
+    std::vector<uint32_t> end;
+    std::vector<int32_t> id;  // Of the suffix that ends here; -1 if none does.
+    uint32_t count = 0;
+  };
+  Leaving leaving;
+  Suffixes suffixes;
+  std::vector<Leaver> leavers;  // All of `leaving` that stay in a string without pattern.
 
   // Fewest tokens that spell text[i..] for every i; [text.size() + 1].
   std::vector<int> spelling(std::string_view text) const;

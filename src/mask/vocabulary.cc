@@ -10,10 +10,11 @@ namespace {
 
 using Trie = Vocabulary::Trie;
 
-void build_nodes(Trie& trie, const std::vector<std::string>& pieces) {
+template <typename Keep>
+void build_nodes(ByteTrie& trie, const std::vector<std::string>& pieces, Keep keep) {
   std::vector<int32_t> order;
   for (size_t i = 0; i < pieces.size(); ++i) {
-    if (!pieces[i].empty()) order.push_back(static_cast<int32_t>(i));
+    if (!pieces[i].empty() && keep(i)) order.push_back(static_cast<int32_t>(i));
   }
   const auto piece = [&](int32_t token) -> const std::string& {
     return pieces[static_cast<size_t>(token)];
@@ -50,18 +51,43 @@ void build_nodes(Trie& trie, const std::vector<std::string>& pieces) {
     trie.tokens.insert(trie.tokens.end(), list.begin(), list.end());
     trie.token_begin.push_back(static_cast<uint32_t>(trie.tokens.size()));
   }
-  trie.has_quote.assign(trie.byte.size(), 0);
-  for (size_t i = trie.byte.size(); i-- > 1;) {
-    trie.has_quote[i] = trie.byte[i] == '"';
+  trie.token_at.assign(trie.byte.size(), -1);
+  trie.depth.assign(trie.byte.size(), 0);
+  for (size_t i = 0; i < trie.byte.size(); ++i) {
+    const uint32_t n = trie.token_begin[i + 1] - trie.token_begin[i];
+    if (n > 0) trie.token_at[i] = n == 1 ? trie.tokens[trie.token_begin[i]] : -2;
     for (size_t child = i + 1; child < trie.end[i]; child = trie.end[child]) {
-      trie.has_quote[i] |= trie.has_quote[child];
+      trie.depth[child] = static_cast<uint8_t>(std::min<int>(trie.depth[i] + 1, 255));
     }
   }
-  // A node below a quote is reached with the string left: it counts as having one.
-  for (size_t i = 1; i < trie.byte.size(); ++i) {
-    if (trie.byte[i] != '"') continue;
-    for (size_t below = i; below < trie.end[i]; ++below) trie.has_quote[below] = 1;
-  }
+}
+
+void build_slices(Trie& trie, const std::vector<std::string>& pieces) {
+  const auto slice = [&](const auto& has) {
+    Trie::Slice& one = trie.slices.emplace_back();
+    std::array<bool, 256> in{};
+    for (int byte = 0; byte < 256; ++byte) {
+      if (!has(byte)) continue;
+      in[static_cast<size_t>(byte)] = true;
+      one.alphabet.push_back(static_cast<uint8_t>(byte));
+    }
+    one.bits.assign(trie.n_words, 0);
+    build_nodes(one.others, pieces, [&](size_t token) {
+      const std::string& text = pieces[token];
+      const bool inside = text.size() <= Trie::Slice::kLengthMax &&
+                          std::all_of(text.begin(), text.end(),
+                                      [&](char c) { return in[static_cast<uint8_t>(c)]; });
+      if (inside) one.bits[token / 64] |= uint64_t{1} << (token % 64);
+      return !inside;
+    });
+  };
+  const auto lower = [](int b) { return b >= 'a' && b <= 'z'; };
+  const auto upper = [](int b) { return b >= 'A' && b <= 'Z'; };
+  const auto digit = [](int b) { return b >= '0' && b <= '9'; };
+  slice([](int b) { return b >= 0x20 && b < 0x7F && b != '"' && b != '\\'; });
+  slice([&](int b) { return lower(b) || upper(b) || digit(b); });
+  slice([&](int b) { return lower(b) || digit(b); });
+  slice([&](int b) { return lower(b); });
 }
 
 void build_interior(Trie& trie, const std::vector<std::string>& pieces) {
@@ -70,6 +96,7 @@ void build_interior(Trie& trie, const std::vector<std::string>& pieces) {
   trie.interior_all.assign(trie.n_words, 0);
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].empty()) continue;
+    if (pieces[i].find('\\') != std::string::npos) trie.escaped.push_back(static_cast<int32_t>(i));
     StringState state = free.start();
     // Count down from far above what one token can hold.
     constexpr uint32_t kMany = 1 << 30;
@@ -98,6 +125,109 @@ void build_interior(Trie& trie, const std::vector<std::string>& pieces) {
       }
     } else {
       group.tokens = std::move(tokens);
+    }
+  }
+}
+
+// A preorder trie of sorted, distinct texts; `visit(node, index)` at the node where each one ends.
+template <typename Visit>
+void build_preorder(const std::vector<std::string>& texts, std::vector<uint8_t>& byte,
+                    std::vector<uint32_t>& end, Visit visit) {
+  byte = {0};
+  end = {0};
+  std::vector<uint32_t> path = {0};
+  std::string_view previous;
+  for (size_t index = 0; index < texts.size(); ++index) {
+    const std::string& text = texts[index];
+    const auto common = static_cast<size_t>(
+        std::mismatch(previous.begin(), previous.end(), text.begin(), text.end()).first -
+        previous.begin());
+    for (; path.size() > common + 1; path.pop_back()) {
+      end[path.back()] = static_cast<uint32_t>(byte.size());
+    }
+    for (size_t i = common; i < text.size(); ++i) {
+      path.push_back(static_cast<uint32_t>(byte.size()));
+      byte.push_back(static_cast<uint8_t>(text[i]));
+      end.push_back(0);
+    }
+    visit(path.back(), index);
+    previous = text;
+  }
+  for (const uint32_t node : path) end[node] = static_cast<uint32_t>(byte.size());
+}
+
+void build_leaving(Trie& trie, const std::vector<std::string>& pieces) {
+  const StringMachine free = StringMachine::free(trie, 0, std::nullopt);
+  struct Parts {
+    std::string prefix, suffix;
+    int32_t token;
+    uint32_t characters;
+    bool is_text;  // The prefix alone is whole characters.
+  };
+  std::vector<Parts> all;
+  std::map<std::string, uint32_t> suffixes = {{"", 0}};
+  std::map<std::string, std::vector<Trie::Leaver>> prefixes;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const std::string& text = pieces[i];
+    size_t quote = 0;
+    while (quote < text.size() && text[quote] != '"') quote += text[quote] == '\\' ? 2 : 1;
+    if (quote >= text.size()) continue;
+    StringState state = free.start();
+    constexpr uint32_t kMany = 1 << 30;
+    state.max_left = kMany;
+    bool inside = true;
+    for (size_t at = 0; at < quote; ++at) {
+      inside = inside && free.step(state, static_cast<uint8_t>(text[at]));
+    }
+    inside = inside && free.may_close(state);
+    all.push_back({text.substr(0, quote), text.substr(quote + 1), static_cast<int32_t>(i),
+                   kMany - state.max_left, inside});
+    suffixes.emplace(all.back().suffix, 0);
+  }
+  std::vector<std::string> texts;
+  for (auto& [text, id] : suffixes) {
+    id = static_cast<uint32_t>(texts.size());
+    texts.push_back(text);
+  }
+  build_preorder(texts, trie.suffixes.byte, trie.suffixes.end, [&](uint32_t node, size_t index) {
+    trie.suffixes.id.resize(node + 1, -1);
+    trie.suffixes.id[node] = static_cast<int32_t>(index);
+  });
+  trie.suffixes.id.resize(trie.suffixes.byte.size(), -1);
+  trie.suffixes.count = static_cast<uint32_t>(texts.size());
+  for (const Parts& one : all) {
+    const Trie::Leaver leaver{suffixes[one.suffix], one.characters, one.token};
+    prefixes[one.prefix].push_back(leaver);
+    if (one.is_text) trie.leavers.push_back(leaver);
+  }
+  texts.clear();
+  for (const auto& one : prefixes) texts.push_back(one.first);
+  build_preorder(texts, trie.leaving.byte, trie.leaving.end, [&](uint32_t node, size_t index) {
+    trie.leaving.here.resize(node + 1);
+    trie.leaving.here[node] = prefixes[texts[index]];
+  });
+  trie.leaving.here.resize(trie.leaving.byte.size());
+}
+
+void build_at_most(Trie& trie, const std::vector<std::string>& pieces) {
+  const StringMachine free = StringMachine::free(trie, 0, std::nullopt);
+  constexpr uint32_t kMany = 1 << 30;
+  trie.at_most.assign(Trie::kCharactersMax, Bits(trie.n_words, 0));
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const std::string& text = pieces[i];
+    size_t from = 0;  // After what ends a character begun before.
+    while (from < text.size() && (static_cast<uint8_t>(text[from]) & 0xC0) == 0x80) ++from;
+    StringState state = free.start();
+    state.max_left = kMany;
+    bool inside = !text.empty();
+    for (size_t at = from; at < text.size(); ++at) {
+      inside = inside && !(text[at] == '"' && state.escape == 0) &&
+               free.step(state, static_cast<uint8_t>(text[at]));
+    }
+    if (!inside) continue;
+    const size_t characters = kMany - state.max_left + (state.escape != 0);
+    for (size_t n = characters; n < trie.at_most.size(); ++n) {
+      trie.at_most[n][i / 64] |= uint64_t{1} << (i % 64);
     }
   }
 }
@@ -149,7 +279,8 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::create(std::vector<std::st
     pieces[static_cast<size_t>(token)].clear();
   }
   trie->n_words = (pieces.size() + 63) / 64;
-  build_nodes(*trie, pieces);
+  build_nodes(*trie, pieces, [](size_t) { return true; });
+  build_slices(*trie, pieces);
   trie->any = contract::any_string();
   std::array<uint32_t, 256> weight;
   for (size_t byte = 0; byte < 256; ++byte) {
@@ -157,6 +288,8 @@ Result<std::shared_ptr<const Vocabulary>> Vocabulary::create(std::vector<std::st
   }
   trie->any_cost = contract::distances(trie->any, weight);
   build_interior(*trie, pieces);
+  build_leaving(*trie, pieces);
+  build_at_most(*trie, pieces);
   result->pieces_ = std::move(pieces);
   result->end_tokens_ = std::move(end_tokens);
   result->trie_ = std::move(trie);
