@@ -47,6 +47,14 @@ struct QuantizedRows {
   }
 };
 
+// Memory that a later kernel will read, brought near while this one computes: `step` bytes (whole
+// lines of 64) for each block of columns and group of rows, up to `end`.
+struct Ahead {
+  const uint8_t* next = nullptr;
+  const uint8_t* end = nullptr;
+  size_t step = 0;
+};
+
 // One product y[m, 0..n_valid) (+)= x[m] . panel^T for m in [0, rows).
 struct PanelOutput {
   float* y;         // Row 0, first column of the panel.
@@ -54,6 +62,7 @@ struct PanelOutput {
   int n_valid;      // 1 to 16
   bool accumulate;  // Add to what is there.
   float scale;      // Multiplies the product (f32 kernels only).
+  Ahead ahead = {};  // Heeded by q4_panel and q8_panel where rows are many.
 };
 
 // Queries of one sequence and one KV head against that sequence's pages.
@@ -83,9 +92,10 @@ struct Kernels {
                    const PanelOutput& out);
   void (*q8_panel)(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
                    const PanelOutput& out);
-  // 8-bit weights of 16 columns: block b of x counts with its first 16 columns only.
-  void (*q8_narrow_panel)(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
-                          const PanelOutput& out);
+  // 8-bit weights of 16 columns: block 0 of x counts with its first 16 columns only. Panels side by
+  // side, 16 outputs each; n_valid is the last one's.
+  void (*q8_narrow_panels)(const uint8_t* panels, int n_panels, const QuantizedRows& x, int row0,
+                           int rows, const PanelOutput& out);
   // Two panels at a time when `n_panels` is 2 (the second follows the first); columns in a row.
   void (*f32_panels)(const float* panels, int n_panels, const float* x, size_t x_stride, int n,
                      int rows, const PanelOutput& out);

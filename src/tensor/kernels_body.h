@@ -129,7 +129,7 @@ constexpr Kernels make_kernels(Isa isa) {
           .quantize = quantize,
           .q4_panel = q4_panel,
           .q8_panel = q8_panel,
-          .q8_narrow_panel = q8_narrow_panel,
+          .q8_narrow_panels = q8_narrow_panels,
           .f32_panels = f32_panels,
           .bf16_panels = bf16_panels,
           .attend = attend,

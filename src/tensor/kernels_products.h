@@ -44,6 +44,8 @@ inline void put(F product, float* y, const PanelOutput& out) {
   }
 }
 
+constexpr int kBf16Columns = 192;  // Of rows that are widened at a time.
+
 // Rows whose dot products are interleaved: two chains hide each other's latency.
 constexpr int together(int m) { return m % 2 == 0 ? 2 : 1; }
 
@@ -95,7 +97,7 @@ struct Q8Block {
 // Rows [r, r + M) of one tile with one panel. `tile` points at row r's place in the first block.
 template <typename Block, int M>
 void quantised_rows(const uint8_t* panel, const uint8_t* tile, int r, int n_blocks, float* y,
-                    const PanelOutput& out) {
+                    const PanelOutput& out, Ahead ahead) {
   constexpr int U = together(M);
   F acc[M];
 #pragma GCC unroll 16
@@ -104,6 +106,10 @@ void quantised_rows(const uint8_t* panel, const uint8_t* tile, int r, int n_bloc
   const uint8_t* scales = tile + 4 * r;
   for (int b = 0; b < n_blocks; ++b) {
     const Block block(panel);
+    if constexpr (M >= 4) {
+      const uint8_t* end = ahead.next + ahead.step < ahead.end ? ahead.next + ahead.step : ahead.end;
+      for (; ahead.next < end; ahead.next += 64) __builtin_prefetch(ahead.next, 0, 2);
+    }
 #pragma GCC unroll 16
     for (int m = 0; m < M; m += U) {
       I t[U];
@@ -131,23 +137,25 @@ void quantised_rows(const uint8_t* panel, const uint8_t* tile, int r, int n_bloc
 // same in all of them.
 template <typename Block, int M = kQuantRows>
 int some_rows(const uint8_t* panel, const uint8_t* tile, int r, int rows, int n_blocks, float* y,
-              const PanelOutput& out) {
+              const PanelOutput& out, const Ahead& ahead) {
   if constexpr (M > 1) {
     if (rows < M || r + M > kTileRows) {
-      return some_rows<Block, M / 2>(panel, tile, r, rows, n_blocks, y, out);
+      return some_rows<Block, M / 2>(panel, tile, r, rows, n_blocks, y, out, ahead);
     }
   }
-  quantised_rows<Block, M>(panel, tile, r, n_blocks, y, out);
+  quantised_rows<Block, M>(panel, tile, r, n_blocks, y, out, ahead);
   return M;
 }
 
 template <typename Block>
 void quantised_panel(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
                      const PanelOutput& out) {
+  Ahead ahead = out.ahead;
   for (int m = 0; m < rows;) {
     const int row = row0 + m;
     m += some_rows<Block>(panel, x.tile(row), row % kTileRows, rows - m, x.n / kBlock,
-                          out.y + static_cast<size_t>(m) * out.stride, out);
+                          out.y + static_cast<size_t>(m) * out.stride, out, ahead);
+    ahead.next += ahead.step * static_cast<size_t>(x.n / kBlock);
   }
 }
 
@@ -160,9 +168,74 @@ void q8_panel(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
   quantised_panel<Q8Block<8>>(panel, x, row0, rows, out);
 }
 
-void q8_narrow_panel(const uint8_t* panel, const QuantizedRows& x, int row0, int rows,
-                     const PanelOutput& out) {
-  quantised_panel<Q8Block<4>>(panel, x, row0, rows, out);
+// One row against all panels: its 16 codes stay in registers. The order of operations is
+// quantised_rows'.
+void q8_narrow_panels(const uint8_t* panels, int n_panels, const QuantizedRows& x, int row0,
+                      int rows, const PanelOutput& out) {
+  using Block = Q8Block<4>;
+  for (int m = 0; m < rows; ++m) {
+    const uint8_t* tile = x.tile(row0 + m);
+    const int r = (row0 + m) % kTileRows;
+    int32_t q[Block::kGroups];
+#pragma GCC unroll 4
+    for (int g = 0; g < Block::kGroups; ++g) q[g] = load_i32(tile + kBlock * r + 4 * g);
+    const I start = Block::start(tile + kTileStarts + 4 * r);
+    float* y = out.y + static_cast<size_t>(m) * out.stride;
+    const uint8_t* panel = panels;
+    PanelOutput whole = out;
+    for (int p = 0; p < n_panels; ++p, panel += Block::kBytes, y += kPanelRows) {
+      whole.n_valid = p + 1 < n_panels ? kPanelRows : out.n_valid;
+      const Block block(panel);
+      I t = start;
+#pragma GCC unroll 4
+      for (int g = 0; g < Block::kGroups; ++g) t = Block::dot(t, block.w[g], q[g]);
+      put(block.add_to(set1(0.0f), t, tile, r), y, whole);
+    }
+  }
+}
+
+// acc[m][p] += the products of columns [k, k + n) of rows and panels.
+template <int M, int P>
+inline void bf16_columns(const uint8_t* first, const uint8_t* second, const uint16_t* x,
+                         size_t x_stride, int n, F (&acc)[M][P]) {
+  const auto* rows = reinterpret_cast<const uint8_t*>(x);
+#ifdef CONSORT_BF16_DOT
+  for (int k = 0; k < n; k += 2, first += 64, second += 64, rows += 4) {
+    W w[P];
+    w[0] = load_w(first);
+    if constexpr (P == 2) w[1] = load_w(second);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const int32_t pair = load_i32(rows + 2 * x_stride * static_cast<size_t>(m));
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) acc[m][p] = dot_bf16(acc[m][p], w[p], pair);
+    }
+  }
+#else
+  // Without the instruction: f32 arithmetic on the same values, even column first. The rows are
+  // widened once for both panels, so that the inner loop has a broadcast and products only.
+  alignas(64) float wide[M][kBf16Columns];
+  for (int m = 0; m < M; ++m) {
+    const uint8_t* row = rows + 2 * x_stride * static_cast<size_t>(m);
+    for (int k = 0; k < n; ++k) {
+      uint16_t half;
+      std::memcpy(&half, row + 2 * k, 2);
+      const uint32_t bits = static_cast<uint32_t>(half) << 16;
+      std::memcpy(&wide[m][k], &bits, 4);
+    }
+  }
+  for (int k = 0; k < n; k += 2, first += 64, second += 64) {
+    F even[P], odd[P];
+    widen_bf16(load_w(first), &even[0], &odd[0]);
+    if constexpr (P == 2) widen_bf16(load_w(second), &even[1], &odd[1]);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const F x0 = set1(wide[m][k]), x1 = set1(wide[m][k + 1]);
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) acc[m][p] = fma(x1, odd[p], fma(x0, even[p], acc[m][p]));
+    }
+  }
+#endif
 }
 
 // Panel of bf16: [n / 2][16][2].
@@ -177,17 +250,10 @@ void bf16_rows(const uint16_t* panels, const uint16_t* x, size_t x_stride, int n
   }
   const auto* first = reinterpret_cast<const uint8_t*>(panels);
   const uint8_t* second = first + static_cast<size_t>(n) * 2 * kPanelRows;
-  const auto* rows = reinterpret_cast<const uint8_t*>(x);
-  for (int k = 0; k < n; k += 2, first += 64, second += 64, rows += 4) {
-    W w[P];
-    w[0] = load_w(first);
-    if constexpr (P == 2) w[1] = load_w(second);
-#pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      const int32_t pair = load_i32(rows + 2 * x_stride * static_cast<size_t>(m));
-#pragma GCC unroll 2
-      for (int p = 0; p < P; ++p) acc[m][p] = dot_bf16(acc[m][p], w[p], pair);
-    }
+  for (int k = 0; k < n; k += kBf16Columns) {
+    const size_t at = 2 * kPanelRows * static_cast<size_t>(k);
+    bf16_columns<M, P>(first + at, second + at, x + k, x_stride,
+                       n - k < kBf16Columns ? n - k : kBf16Columns, acc);
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {

@@ -77,9 +77,19 @@ void add_low_rank(const Kernels& kernels, const LowRank& pair, const Activations
                      tiles + small.tile_bytes() * static_cast<size_t>(m / kTileRows),
                      m % kTileRows);
   }
-  const auto product = pair.b.kind() == Kind::q8 ? kernels.q8_panel : kernels.q8_narrow_panel;
+  if (pair.b.kind() == Kind::q8_narrow) {
+    const int n_panels = pair.b.n_panels();
+    kernels.q8_narrow_panels(
+        pair.b.panel(0), n_panels, small, 0, rows,
+        {.y = y,
+         .stride = y_stride,
+         .n_valid = std::min(kPanelRows, pair.b.n_out() - (n_panels - 1) * kPanelRows),
+         .accumulate = true,
+         .scale = 1.0f});
+    return;
+  }
   each_panel(pair.b, y, y_stride, true, 1.0f, [&](const uint8_t* panel, const PanelOutput& out) {
-    product(panel, small, 0, rows, out);
+    kernels.q8_panel(panel, small, 0, rows, out);
   });
 }
 

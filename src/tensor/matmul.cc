@@ -5,9 +5,33 @@
 namespace consort::tensor {
 namespace {
 
+// What panel `index` of `n_panels` brings near: its part of one of the spans, which so are spread
+// over all panels.
+Ahead part_of(std::span<const Coming> coming, int index, int n_panels, int row0, int rows, int n) {
+  const auto n_spans = static_cast<int64_t>(coming.size());
+  if (n_spans == 0 || rows < kComingRows) return {};
+  const auto span = index * n_spans / n_panels;
+  const auto begin = (span * n_panels + n_spans - 1) / n_spans;  // The panels of this span.
+  const auto end = ((span + 1) * n_panels + n_spans - 1) / n_spans;
+  const Coming& all = coming[static_cast<size_t>(span)];
+  const auto lines = static_cast<int64_t>((all.size() + 63) / 64);
+  const int64_t from = lines * (index - begin) / (end - begin);
+  const int64_t to = lines * (index + 1 - begin) / (end - begin);
+  const int64_t blocks =
+      (n / kBlock) * ((row0 + rows - 1) / kTileRows - row0 / kTileRows + int64_t{1});
+  return {.next = all.data() + 64 * from,
+          .end = all.data() + std::min<size_t>(static_cast<size_t>(64 * to), all.size()),
+          .step = static_cast<size_t>(64 * ((to - from + blocks - 1) / blocks))};
+}
+
+struct Coverage {
+  std::span<const Coming> coming;
+  int first_panel = 0, n_panels = 1;  // Of the whole product.
+};
+
 void panel_range(const Kernels& kernels, const Activations& x, int row0, int rows,
                  const PackedMatrix& w, int first, int last, float* y, size_t y_stride,
-                 bool accumulate) {
+                 bool accumulate, const Coverage& coverage = {}) {
   for (int p = first; p < last;) {
     const bool floats = w.kind() == PackedMatrix::Kind::f32 || w.kind() == PackedMatrix::Kind::bf16;
     const int together = floats && last - p >= 2 ? 2 : 1;
@@ -16,7 +40,9 @@ void panel_range(const Kernels& kernels, const Activations& x, int row0, int row
                           .stride = y_stride,
                           .n_valid = std::min(kPanelRows, w.n_out() - last_panel * kPanelRows),
                           .accumulate = accumulate,
-                          .scale = 1.0f};
+                          .scale = 1.0f,
+                          .ahead = part_of(coverage.coming, coverage.first_panel + p,
+                                           coverage.n_panels, row0, rows, x.n())};
     switch (w.kind()) {
       case PackedMatrix::Kind::q4:
         kernels.q4_panel(w.panel(p), x.quantized(), row0, rows, out);
@@ -25,7 +51,7 @@ void panel_range(const Kernels& kernels, const Activations& x, int row0, int row
         kernels.q8_panel(w.panel(p), x.quantized(), row0, rows, out);
         break;
       case PackedMatrix::Kind::q8_narrow:
-        kernels.q8_narrow_panel(w.panel(p), x.quantized(), row0, rows, out);
+        kernels.q8_narrow_panels(w.panel(p), 1, x.quantized(), row0, rows, out);
         break;
       case PackedMatrix::Kind::bf16:
         kernels.bf16_panels(reinterpret_cast<const uint16_t*>(w.panel(p)), together,
@@ -70,7 +96,8 @@ void Activations::round_row(const Kernels& kernels, int m) {
 }
 
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
-            std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate) {
+            std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate,
+            std::span<const Coming> coming) {
   int total = 0;
   for (const MatmulPart& part : parts) {
     CONSORT_CHECK(part.weights->n_in() == x.n());
@@ -88,15 +115,17 @@ void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int 
       const int n_rows = std::min(kRowsTogether, rows - m);
       int first = index * piece;
       int last = std::min(total, first + piece);
+      int passed = 0;
       for (const MatmulPart& part : parts) {
         const int n = part.weights->n_panels();
         if (first < n && last > 0) {
           panel_range(kernels, x, row0 + m, n_rows, *part.weights, std::max(first, 0),
                       std::min(last, n), y + static_cast<size_t>(m) * y_stride + part.column,
-                      y_stride, accumulate);
+                      y_stride, accumulate, {coming, passed, total});
         }
         first -= n;
         last -= n;
+        passed += n;
       }
     }
   });

@@ -49,11 +49,17 @@ struct MatmulPart {
   int column;
 };
 
+// Bytes that will be read right after a product.
+using Coming = std::span<const uint8_t>;
+
 // y[m, part.column + j] (+)= x[m] . weights[j] for rows [row0, row0 + rows) of x; y's row 0 belongs
 // to x's row row0. Quantised parts read x.quantized(), bf16 parts its bf16 rows, f32 parts its f32
-// rows.
+// rows. `coming`: brought into the caches meanwhile, which pays where the product is bound by
+// arithmetic; heeded from kComingRows rows on.
+constexpr int kComingRows = 8;
 void matmul(ThreadPool& pool, const Kernels& kernels, const Activations& x, int row0, int rows,
-            std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate);
+            std::span<const MatmulPart> parts, float* y, size_t y_stride, bool accumulate,
+            std::span<const Coming> coming = {});
 
 // Panels [first, last) of `weights` only, on the calling thread: y[m, 16 p + j] for rows
 // [row0, row0 + rows). The same bits as matmul gives.

@@ -157,17 +157,13 @@ inline I dot_s8(I acc, W w, int32_t x) {
   return {dot_s8_half(acc.a, w.a, xs), dot_s8_half(acc.b, w.b, xs)};
 }
 
-inline __m256 dot_bf16_half(__m256 acc, __m256i w, __m256i x) {
+// 16 pairs of bf16 as f32: the first and the second of each pair.
+inline void widen_bf16(W w, F* first, F* second) {
   const __m256i high = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
-  const __m256 even = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(w, 16)),
-                                      _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), acc);
-  return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(w, high)),
-                         _mm256_castsi256_ps(_mm256_and_si256(x, high)), even);
-}
-// acc + the products of 16 pairs of bf16 with one pair.
-inline F dot_bf16(F acc, W w, int32_t x) {
-  const __m256i xs = _mm256_set1_epi32(x);
-  return {dot_bf16_half(acc.a, w.a, xs), dot_bf16_half(acc.b, w.b, xs)};
+  *first = {_mm256_castsi256_ps(_mm256_slli_epi32(w.a, 16)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(w.b, 16))};
+  *second = {_mm256_castsi256_ps(_mm256_and_si256(w.a, high)),
+             _mm256_castsi256_ps(_mm256_and_si256(w.b, high))};
 }
 
 }  // namespace

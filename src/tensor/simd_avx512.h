@@ -112,19 +112,20 @@ inline I dot_s8(I acc, W w, int32_t x) {
   return {_mm512_dpbusd_epi32(acc.v, w.v, _mm512_set1_epi32(x))};
 }
 
+#ifdef __AVX512BF16__
+#define CONSORT_BF16_DOT 1
 // acc + the products of 16 pairs of bf16 with one pair.
 inline F dot_bf16(F acc, W w, int32_t x) {
-#ifdef __AVX512BF16__
   return {_mm512_dpbf16_ps(acc.v, reinterpret_cast<__m512bh>(w.v),
                            reinterpret_cast<__m512bh>(_mm512_set1_epi32(x)))};
-#else
-  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  const __m512i xs = _mm512_set1_epi32(x);
-  const __m512 even = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(w.v, 16)),
-                                      _mm512_castsi512_ps(_mm512_slli_epi32(xs, 16)), acc.v);
-  return {_mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(w.v, high)),
-                          _mm512_castsi512_ps(_mm512_and_si512(xs, high)), even)};
-#endif
 }
+#else
+// 16 pairs of bf16 as f32: the first and the second of each pair.
+inline void widen_bf16(W w, F* first, F* second) {
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  *first = {_mm512_castsi512_ps(_mm512_slli_epi32(w.v, 16))};
+  *second = {_mm512_castsi512_ps(_mm512_and_si512(w.v, high))};
+}
+#endif
 
 }  // namespace

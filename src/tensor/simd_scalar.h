@@ -181,18 +181,14 @@ inline I dot_u4(I acc, const W& w, int32_t x) {
 inline I start_s8(int32_t start) { return set1_i(start); }
 inline I dot_s8(I acc, const W& w, int32_t x) { return dot_u4(acc, w, x); }
 
-// acc + the products of 16 pairs of bf16 with one pair.
-inline F dot_bf16(F acc, const W& w, int32_t x) {
-  const auto low = [](uint32_t pair) { return std::bit_cast<float>(pair << 16); };
-  const auto high = [](uint32_t pair) { return std::bit_cast<float>(pair & 0xffff0000u); };
-  const auto xs = static_cast<uint32_t>(x);
+// 16 pairs of bf16 as f32: the first and the second of each pair.
+inline void widen_bf16(const W& w, F* first, F* second) {
   for (int i = 0; i < 16; ++i) {
     uint32_t pair;
     std::memcpy(&pair, w.v + 4 * i, 4);
-    acc.v[i] = acc.v[i] + low(pair) * low(xs);
-    acc.v[i] = acc.v[i] + high(pair) * high(xs);
+    first->v[i] = std::bit_cast<float>(pair << 16);
+    second->v[i] = std::bit_cast<float>(pair & 0xffff0000u);
   }
-  return acc;
 }
 
 }  // namespace
