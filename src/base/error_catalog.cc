@@ -462,6 +462,8 @@ constexpr ErrorPage kPages[] = {
      "The message names it."},
     {9005, "A training was stopped; its checkpoint was written.",
      "Give the same command again: it goes on from there."},
+    {9006, "A training cannot go on from this adapter: rank, alpha or targets differ.",
+     "Give the rank and alpha that the message names."},
     {9010, "A row of a data set is malformed.",
      "Write {\"prompt\", \"completion\"} or {\"messages\"}, one JSON object a line."},
     {9011, "A completion of a data set breaks the contract.",
@@ -486,6 +488,8 @@ constexpr ErrorPage kPages[] = {
      "Name such a component."},
     {9032, "An adapter's loss where it is served differs too much from its loss where it was trained.",
      "Write it with more bits (--adapter-type), or train with a lower learning rate."},
+    {9040, "A correction of a recorded step is malformed, or names a step that was not recorded.",
+     "Look at file:line; 'consort show RUN' lists the steps."},
 };
 
 }  // namespace

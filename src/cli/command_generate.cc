@@ -31,7 +31,7 @@ struct Options {
       n_adapters = 8, n_sequences = 16, n_schemas = 50;
   double temperature = 0;
   uint64_t seed = 0;
-  bool batch = false, raw = false, no_speculation = false;
+  bool batch = false, raw = false, no_speculation = false, digest = false;
 };
 
 struct Loaded {
@@ -116,6 +116,7 @@ Result<int> generate(Context& context, const Options& o) {
     request.on_text = [](std::string_view text) { print(text); };
   }
   std::vector<engine::GenerateRequest> requests;
+  std::map<std::string, std::string> names = {{"", ""}};  // As given -> as the engine calls it.
   for (size_t i = 0; i < o.adapters.size(); ++i) {
     CONSORT_ASSIGN(fs::path adapter_file, adapter_path(context, o.adapters[i]));
     CONSORT_ASSIGN(engine::AdapterInfo adapter,
@@ -123,12 +124,13 @@ Result<int> generate(Context& context, const Options& o) {
                                                loaded.info.name, adapter_file));
     requests.push_back(request);
     requests.back().adapter = adapter.name;
+    names[o.adapters[i]] = adapter.name;
   }
   if (requests.empty()) requests.push_back(request);
   if (!o.requests.empty()) {
     requests[0].on_text = nullptr;
-    requests[0].digest_logits = false;
-    return generate_batch(*loaded.engine, requests[0], o.requests);
+    requests[0].digest_logits = o.digest;
+    return generate_batch(*loaded.engine, requests[0], names, o.requests);
   }
   std::vector<Result<engine::Generation>> answers(requests.size(), fail(Error()));
   {
@@ -356,10 +358,11 @@ void add_generate(CLI::App& app, Context& context) {
   command->add_option("--prompt-file", o->prompt_file, "the user's message, in a file")
       ->excludes("--prompt");
   command->add_option("--batch", o->requests,
-                      "JSON Lines of {prompt, system?, schema?, temperature?, seed?}; - for stdin: one line of "
-                      "answer each, written together")
+                      "JSON Lines of {prompt, system?, schema?, adapter?, temperature?, seed?}; - for stdin: one line of "
+                      "answer each, written together; a line without adapter has the first --adapter")
       ->excludes("--prompt")
       ->excludes("--prompt-file");
+  command->add_flag("--logits-digest", o->digest, "with --batch: SHA-256 of each line's logits (--json has it)");
   command->add_flag("--raw", o->raw, "the prompt as it is, without the model's chat template");
   command->add_flag("--no-speculation", o->no_speculation, "do not guess tokens ahead");
   command->add_option("--system", o->system, "the system's message");

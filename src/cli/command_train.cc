@@ -22,7 +22,7 @@ namespace {
 using contract::Value;
 
 struct Options {
-  std::string component, model, data, schema, out, licence, policy, precision = "bf16", weights = "f32";
+  std::string component, model, data, schema, out, licence, policy, from, precision = "bf16", weights = "f32";
   train::TrainOptions train;
   double alpha = 0;
   int tokens_max = 1024;
@@ -245,6 +245,11 @@ Result<int> train_command(Context& context, const Options& options) {
                  train::read_dataset(text, o.data, *renderer, {o.tokens_max, subject.contract}));
   say(context, fmt::format("{} examples, {} tokens, {} of them learnt", data.examples.size(),
                            data.n_tokens(), data.n_labels()));
+  if (!o.from.empty()) {
+    CONSORT_ASSIGN(const auto from, model::GgufFile::open(o.from));
+    CONSORT_ASSIGN(model::AdapterFile adapter, model::read_adapter(*from));
+    o.train.from = std::make_shared<const model::AdapterFile>(std::move(adapter));
+  }
   CONSORT_TRY(make_folder(o.out));
   context.progress().update("loading " + subject.model, -1);
   CONSORT_ASSIGN(const auto decoder, model::Decoder::load(*file));
@@ -284,6 +289,7 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--data", o->data, "JSON Lines: {prompt, completion} or {messages}; -: stdin")
       ->required();
   command->add_option("--out", o->out, "folder of the adapter and the checkpoint")->required();
+  command->add_option("--from", o->from, "GGUF adapter to go on from, of the same rank and alpha");
   command->add_option("--policy", o->policy, "promote the new version through the gate with this policy");
   command->add_flag("--no-register", o->no_register, "the component's adapter gets no new version");
   command->add_option("--schema", o->schema, "contract of the completions");

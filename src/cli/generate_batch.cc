@@ -15,7 +15,21 @@ using contract::Value;
 constexpr size_t kAtOnce = 16;    // Requests under way.
 constexpr size_t kChunk = 256;    // Lines read before any is answered.
 
-Result<engine::GenerateRequest> request_of(const engine::GenerateRequest& common,
+using Adapters = std::map<std::string, std::string>;
+
+Result<std::string> adapter_of(const Value& line, const engine::GenerateRequest& common, const Adapters& adapters,
+                               const std::string& place) {
+  const Value* named = line.find("adapter");
+  if (named == nullptr) return common.adapter;
+  const auto found = named->is_string() ? adapters.find(named->as_string()) : adapters.end();
+  if (found != adapters.end()) return found->second;
+  return fail(make_error(ErrorCode::not_found, 8003, "a line names an adapter that is not loaded")
+                  .at(place)
+                  .got(contract::to_json(*named))
+                  .to_fix("give it with --adapter, and write it here as it stands there"));
+}
+
+Result<engine::GenerateRequest> request_of(const engine::GenerateRequest& common, const Adapters& adapters,
                                            const std::string& line, const std::string& place) {
   CONSORT_ASSIGN(const Value value, contract::parse_json(line));
   const std::string prompt = value.is_object() ? value.string_or("prompt", "") : "";
@@ -25,6 +39,7 @@ Result<engine::GenerateRequest> request_of(const engine::GenerateRequest& common
                     .got(line));
   }
   engine::GenerateRequest out = common;
+  CONSORT_ASSIGN(out.adapter, adapter_of(value, common, adapters, place));
   out.messages.clear();
   if (const std::string system = value.string_or("system", ""); !system.empty())
     out.messages.push_back({"system", system});
@@ -44,23 +59,25 @@ Result<engine::GenerateRequest> request_of(const engine::GenerateRequest& common
   return out;
 }
 
-Value answer(engine::Engine& engine, const engine::GenerateRequest& common,
+Value answer(engine::Engine& engine, const engine::GenerateRequest& common, const Adapters& adapters,
              const std::string& line, const std::string& place) {
-  auto request = request_of(common, line, place);
+  auto request = request_of(common, adapters, line, place);
   auto done = request ? engine.generate(*request)
                       : Result<engine::Generation>(fail(std::move(request).error()));
   if (!done) return error_value(done.error());
-  return Value::object(
+  Value out = Value::object(
       {{"text", done->text},
        {"finish", done->finish == engine::FinishReason::stop ? "stop" : "length"},
        {"prompt_tokens", done->prompt_tokens},
        {"output_tokens", static_cast<uint64_t>(done->tokens.size())}});
+  if (done->logits_digest) out.get_object()->set("logits_sha256", done->logits_digest->hex());
+  return out;
 }
 
 }  // namespace
 
 Result<int> generate_batch(engine::Engine& engine, const engine::GenerateRequest& common,
-                           const std::string& path) {
+                           const std::map<std::string, std::string>& adapters, const std::string& path) {
   std::vector<std::pair<int, std::string>> lines;
   const std::string name = path == "-" ? "stdin" : path;
   const auto flush = [&] {
@@ -71,7 +88,7 @@ Result<int> generate_batch(engine::Engine& engine, const engine::GenerateRequest
       for (size_t t = 0; t < std::min(kAtOnce, lines.size()); ++t) {
         threads.emplace_back([&] {
           for (size_t i = next++; i < lines.size(); i = next++)
-            answers[i] = answer(engine, common, lines[i].second,
+            answers[i] = answer(engine, common, adapters, lines[i].second,
                                 name + ":" + std::to_string(lines[i].first));
         });
       }

@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "cli/commands.h"
 #include "cli/contract_file.h"
+#include "cli/dataset_runs.h"
 
 namespace consort::cli {
 namespace {
@@ -18,11 +19,12 @@ using contract::Value;
 struct Options {
   std::vector<std::string> inputs, golden;
   std::string out, schema;
+  RecordedRows recorded;
 };
 
 // What a row asks, without case and spacing: rows that ask the same are near-duplicates.
 std::string question_of(const Value& row) {
-  std::string text = row.string_or("prompt", "");
+  std::string text = row.string_or("prompt", row.string_or("rendered", ""));
   if (const Value* messages = row.find("messages"); messages && messages->is_array())
     for (const Value& m : messages->as_array())
       if (m.string_or("role", "") == "user") text += m.string_or("content", "") + "\n";
@@ -46,7 +48,20 @@ struct Counts {
   uint64_t read = 0, kept = 0, duplicates = 0, in_golden = 0;
 };
 
+Result<void> check_completion(const contract::Schema& schema, const std::string& completion, const std::string& place) {
+  auto value = contract::parse_json(completion);
+  auto checked = value ? contract::check(schema, *value) : Result<void>(fail(std::move(value).error()));
+  if (checked) return {};
+  return fail(make_error(ErrorCode::contract_violation, 9011,
+                         "a completion breaks the contract: " + checked.error().message)
+                  .at(place)
+                  .got(completion)
+                  .to_fix("correct the row, or the contract"));
+}
+
 Result<int> dataset(Context& context, const Options& o) {
+  if (o.inputs.empty() && o.recorded.component.empty())
+    return fail(usage("there are no rows").to_fix("give files, or --runs COMPONENT"));
   std::shared_ptr<const contract::Schema> schema;
   if (!o.schema.empty()) {
     CONSORT_ASSIGN(schema, load_schema(o.schema));
@@ -69,46 +84,42 @@ Result<int> dataset(Context& context, const Options& o) {
   }
   std::string out;
   Counts counts;
+  const auto take = [&](const Value& row, const Value& provenance, const std::string& place) -> Result<void> {
+    ++counts.read;
+    const std::string question = question_of(row), completion = completion_of(row);
+    if (question.empty() || completion.empty()) {
+      return fail(make_error(ErrorCode::invalid_argument, 9010, "a row has no prompt or no completion")
+                      .at(place)
+                      .got(contract::to_json(row)));
+    }
+    if (schema) CONSORT_TRY(check_completion(*schema, completion, place));
+    if (golden.contains(question)) {
+      ++counts.in_golden;
+      return {};
+    }
+    if (!seen.insert(question).second) {
+      ++counts.duplicates;
+      return {};
+    }
+    contract::Object with = row.as_object();
+    with.set("provenance", provenance);
+    out += contract::to_json(Value(std::move(with))) + "\n";
+    ++counts.kept;
+    return {};
+  };
   for (const std::string& file : o.inputs) {
     CONSORT_TRY(each_line(file, [&](int number, const std::string& line) -> Result<void> {
-      const std::string place = fmt::format("{}:{}", file, number);
-      CONSORT_ASSIGN(Value row, parsed(file, number, line));
-      ++counts.read;
-      const std::string question = question_of(row), completion = completion_of(row);
-      if (question.empty() || completion.empty()) {
-        return fail(make_error(ErrorCode::invalid_argument, 9010,
-                               "a row has no prompt or no completion")
-                        .at(place)
-                        .got(line));
-      }
-      if (schema) {
-        auto value = contract::parse_json(completion);
-        auto checked = value ? contract::check(*schema, *value)
-                             : Result<void>(fail(std::move(value).error()));
-        if (!checked) {
-          return fail(make_error(ErrorCode::contract_violation, 9011,
-                                 "a completion breaks the contract: " + checked.error().message)
-                          .at(place)
-                          .got(completion)
-                          .to_fix("correct the row, or the contract"));
-        }
-      }
-      if (golden.contains(question)) {
-        ++counts.in_golden;
-        return {};
-      }
-      if (!seen.insert(question).second) {
-        ++counts.duplicates;
-        return {};
-      }
-      contract::Object with = row.as_object();
-      with.set("provenance", Value::object({{"file", file},
-                                            {"line", number},
-                                            {"sha256", sha256(line).hex()}}));
-      out += contract::to_json(Value(std::move(with))) + "\n";
-      ++counts.kept;
-      return {};
+      CONSORT_ASSIGN(const Value row, parsed(file, number, line));
+      return take(row, Value::object({{"file", file}, {"line", number}, {"sha256", sha256(line).hex()}}),
+                  fmt::format("{}:{}", file, number));
     }));
+  }
+  if (!o.recorded.component.empty()) {
+    CONSORT_ASSIGN(const auto rows, recorded_rows(context, o.recorded));
+    for (const Value& row : rows) {
+      const Value& from = *row.find("provenance");
+      CONSORT_TRY(take(row, from, from.string_or("run", "") + " " + from.string_or("step", "")));
+    }
   }
   if (counts.kept == 0) {
     return fail(make_error(ErrorCode::invalid_argument, 9014, "no row is left for the data set")
@@ -134,8 +145,12 @@ Result<int> dataset(Context& context, const Options& o) {
 void add_dataset(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("dataset", "make a data set for training");
-  command->add_option("FILES", o->inputs, "JSON Lines of {prompt, completion} or {messages}")
-      ->required();
+  command->add_option("FILES", o->inputs, "JSON Lines of {prompt, completion}, {messages} or {rendered, completion}");
+  command->add_option("--runs", o->recorded.component, "also what this component was asked in recorded runs");
+  command->add_option("--agent", o->recorded.agent, "of those, the runs of one agent alone");
+  command->add_option("--corrections", o->recorded.corrections,
+                      "verdicts on recorded steps: JSON Lines {run, step, verdict: accepted|edited|rejected, output?}");
+  command->add_flag("--unreviewed", o->recorded.unreviewed, "also steps without a verdict that were right at once");
   command->add_option("--out", o->out, "the data set")->required();
   command->add_option("--golden", o->golden, "rows which must not be trained on");
   command->add_option("--schema", o->schema, "contract of the completions");

@@ -17,6 +17,7 @@ Error row_error(ErrorCode code, int number, std::string message, const std::stri
 
 struct Row {
   std::vector<model::ChatMessage> messages;
+  std::string rendered;  // Or the whole prompt as the model reads it.
   std::string completion;
 };
 
@@ -45,6 +46,11 @@ Result<Row> read_row(std::string_view line, const std::string& place) {
       return malformed("the last message is not the assistant's");
     row.completion = list.back().content;
     list.pop_back();
+  } else if (value->find("rendered") != nullptr) {
+    for (const char* key : {"rendered", "completion"})
+      if (value->string_or(key, "").empty()) return malformed(fmt::format("'{}' is missing or no text", key));
+    row.rendered = value->string_or("rendered", "");
+    row.completion = value->string_or("completion", "");
   } else {
     for (const char* key : {"prompt", "completion"})
       if (value->find(key) == nullptr || !value->find(key)->is_string())
@@ -95,6 +101,8 @@ Result<std::vector<int32_t>> Renderer::prompt(std::span<const model::ChatMessage
   return chat_->encode(text);
 }
 
+Result<std::vector<int32_t>> Renderer::rendered(std::string_view text) const { return chat_->encode(text); }
+
 Result<std::vector<int32_t>> Renderer::completion(std::string_view text) const {
   CONSORT_ASSIGN(std::vector<int32_t> tokens, tokenizer_->encode(text));
   tokens.push_back(end_);
@@ -131,7 +139,8 @@ Result<Dataset> read_dataset(std::string_view text, const std::string& name,
     CONSORT_ASSIGN(const Row row, read_row(line, place));
     if (options.contract) CONSORT_TRY(check_contract(*options.contract, row.completion, place));
     Example example;
-    CONSORT_ASSIGN(example.tokens, renderer.prompt(row.messages));
+    CONSORT_ASSIGN(example.tokens,
+                   row.rendered.empty() ? renderer.prompt(row.messages) : renderer.rendered(row.rendered));
     example.n_prompt = static_cast<int>(example.tokens.size());
     const Digest prompt = sha256({reinterpret_cast<const char*>(example.tokens.data()),
                                   example.tokens.size() * sizeof(int32_t)});

@@ -1,7 +1,7 @@
 // Data sets for a decoder: JSON Lines rows to tokens and labels, rendered as they are served.
 //
-// A row is {"prompt", "completion", "system"?} or {"messages": [..., {"role": "assistant",
-// "content"}]}. The prompt goes through the model's chat template and tokenizer just as the engine
+// A row is {"prompt", "completion", "system"?}, {"messages": [..., {"role": "assistant", "content"}]} or
+// {"rendered", "completion"}, the prompt of a recorded step as the model read it. The prompt goes through the model's chat template and tokenizer just as the engine
 // does it; the completion's tokens and the end-of-turn token are what is learnt (docs/formats/
 // training.md).
 //
@@ -33,6 +33,8 @@ class Renderer final {
   static Result<std::unique_ptr<const Renderer>> create(const model::GgufFile& file);
   // Tokens of the messages up to where the assistant begins to write.
   Result<std::vector<int32_t>> prompt(std::span<const model::ChatMessage> messages) const;
+  // Tokens of a prompt that was rendered already.
+  Result<std::vector<int32_t>> rendered(std::string_view text) const;
   // Tokens that the assistant should write, its end-of-turn included.
   Result<std::vector<int32_t>> completion(std::string_view text) const;
   Digest template_digest() const;

@@ -71,6 +71,34 @@ void LoraWeights::initialise(uint64_t seed) {
   }
 }
 
+Result<void> LoraWeights::take(const model::AdapterFile& adapter) {
+  size_t taken = 0;
+  for (int layer = 0; layer < n_layer_; ++layer) {
+    for (int p = 0; p < model::kProjections; ++p) {
+      const Pair* to = pair(layer, p);
+      if (to == nullptr) continue;
+      const std::string tensor = fmt::format("blk.{}.{}.weight", layer, kTensorNames[p]);
+      const auto from = adapter.pairs.find(tensor);
+      if (from == adapter.pairs.end() || from->second.rank != config_.rank || from->second.n_in != to->n_in ||
+          from->second.n_out != to->n_out || from->second.scale != config_.scale()) {
+        return fail(make_error(ErrorCode::invalid_argument, 9006,
+                               "a training can go on only from an adapter of its own rank, alpha and targets")
+                        .at(tensor)
+                        .got(fmt::format("rank {}, alpha {}", adapter.rank, adapter.alpha))
+                        .to_fix(fmt::format("give --rank {} --alpha {}", adapter.rank, adapter.alpha)));
+      }
+      const size_t rank = static_cast<size_t>(config_.rank), n_out = static_cast<size_t>(to->n_out);
+      std::copy(from->second.a.begin(), from->second.a.end(), values.begin() + static_cast<std::ptrdiff_t>(to->a));
+      for (size_t i = 0; i < n_out; ++i)
+        for (size_t r = 0; r < rank; ++r) values[to->b + r * n_out + i] = from->second.b[i * rank + r];
+      ++taken;
+    }
+  }
+  if (taken == adapter.pairs.size()) return {};
+  return fail(make_error(ErrorCode::invalid_argument, 9006, "the adapter to go on from has targets that this training has not")
+                  .got(fmt::format("{} tensors, {} of them here", adapter.pairs.size(), taken)));
+}
+
 const LoraWeights::Pair* LoraWeights::pair(int layer, int projection) const {
   const Pair& found = pairs_[static_cast<size_t>(layer * model::kProjections + projection)];
   return found.n_in > 0 ? &found : nullptr;

@@ -37,6 +37,10 @@ class LoraWeights {
   // As PEFT begins: A uniform in +-1/sqrt(n_in), B zero.
   void initialise(uint64_t seed);
 
+  // Takes the values of an adapter with the same rank, alpha and targets: a training goes on from it. Error:
+  // invalid_argument 9006 (they differ).
+  Result<void> take(const model::AdapterFile& adapter);
+
   struct Pair {
     size_t a = 0, b = 0;  // Offsets into values.
     int n_in = 0, n_out = 0;

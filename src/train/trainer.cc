@@ -37,6 +37,14 @@ Digest key_of(const Digest& base, const Dataset& data, const TrainOptions& o) {
                                  o.optimizer.final_share, static_cast<int>(o.pass.precision));
   for (const bool target : o.lora.targets) text += target ? '1' : '0';
   for (const Example& e : data.examples) text += fmt::format(" {}", e.tokens.size());
+  if (o.from) {
+    for (const auto& [tensor, pair] : o.from->pairs) {
+      const auto bytes = [](const std::vector<float>& v) {
+        return std::string_view(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float));
+      };
+      text += " " + sha256(bytes(pair.a)).hex() + sha256(bytes(pair.b)).hex();
+    }
+  }
   return sha256(text);
 }
 
@@ -64,6 +72,7 @@ Result<TrainResult> train_decoder(const model::Decoder& decoder, const Digest& b
   CONSORT_TRY(check_options(o));
   CONSORT_ASSIGN(LoraWeights weights, LoraWeights::create(decoder.config(), o.lora));
   weights.initialise(o.seed);
+  if (o.from) CONSORT_TRY(weights.take(*o.from));
   AdamW adam(weights.values.size());
   const Digest key = key_of(base, data, o);
   const auto file = folder / "checkpoint.bin";

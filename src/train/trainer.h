@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <vector>
@@ -21,6 +22,7 @@ struct TrainOptions {
   LoraConfig lora;
   OptimizerConfig optimizer;
   PassOptions pass;
+  std::shared_ptr<const model::AdapterFile> from;  // Begins with its values; null: as PEFT begins.
   int epochs = 1;
   int tokens_per_batch = 1024;  // Packed together: more is faster and takes more memory.
   int accumulate = 1;           // Batches a step.

@@ -91,6 +91,24 @@ TEST(Trainer, KilledAtAnyStepAndStartedAgainEndsWithTheSameBits) {
   }
 }
 
+TEST(Trainer, GoesOnFromAnAdapterOfItsOwnRankAlphaAndTargetsAlone) {
+  const Folder first, second;
+  const auto taught = run(first.path, tiny_options());
+  ASSERT_TRUE(taught);
+  const auto model = testing::tiny_model();
+  TrainOptions on = tiny_options();
+  on.from = std::make_shared<const model::AdapterFile>(taught->weights.to_adapter(model->config()));
+  auto same = LoraWeights::create(model->config(), on.lora);
+  ASSERT_TRUE(same->take(*on.from));
+  EXPECT_EQ(same->values, taught->weights.values);
+  const auto gone_on = run(second.path, on);
+  ASSERT_TRUE(gone_on);
+  EXPECT_LT(gone_on->losses.front(), taught->losses.front());
+  EXPECT_EQ(run(first.path, on).error().number, 9021);   // The checkpoint is of the training without it.
+  on.lora.rank += 1;
+  EXPECT_EQ(run(Folder().path, on).error().number, 9006);
+}
+
 TEST(Trainer, ThreadsChangeNoBit) {
   const Folder a, b;
   TrainOptions two = tiny_options();
