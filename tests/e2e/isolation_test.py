@@ -1,6 +1,6 @@
 """Isolation: teaching, promoting, batching with and rolling back one component changes no bit of another's logits.
 
-CONSORT_ISOLATION_PROMPTS (default 40) says how many prompts component B answers each time.
+CONSORT_ISOLATION_PROMPTS (default 24) says how many prompts component B answers each time.
 """
 import hashlib
 import json
@@ -11,7 +11,7 @@ import unittest
 from program import PROGRAM, ROOT, ProgramTest
 
 MODEL = "smollm2-135m:q4_1"
-PROMPTS = int(os.environ.get("CONSORT_ISOLATION_PROMPTS", "40"))
+PROMPTS = int(os.environ.get("CONSORT_ISOLATION_PROMPTS", "24"))
 NAMES = ["oslo", "lima", "rome", "cairo", "quito", "delhi", "osaka", "paris", "milan", "accra"]
 
 
