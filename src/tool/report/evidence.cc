@@ -66,7 +66,7 @@ std::vector<Printed> figures_of_csv(std::string_view file, std::string_view reco
   std::string series, own_unit;
   for (size_t c = 0; c < fields.size(); ++c) {
     const std::string name = normalise_text(header[c]);
-    if (name == "unit" || name == "units") own_unit = fields[c];
+    if (lower_ascii(name) == "unit" || lower_ascii(name) == "units") own_unit = fields[c];
     if (fields[c].find_first_of("0123456789") == std::string::npos && name.find("source") == std::string::npos) series += fields[c] + "|";
   }
   for (size_t c = 0; c < fields.size(); ++c) {
@@ -75,9 +75,9 @@ std::vector<Printed> figures_of_csv(std::string_view file, std::string_view reco
   }
   for (size_t c = 0; c < fields.size(); ++c) {
     std::string unit = header[c];
-    const std::string heading = normalise_text(unit);
+    const std::string heading = lower_ascii(normalise_text(unit));
     if (!own_unit.empty() && (heading == "value" || heading == "amount" || heading == "figure")) unit = own_unit;
-    const std::string name = normalise_text(unit);
+    const std::string name = lower_ascii(normalise_text(unit));
     const bool dollars = unit.find("USD") != std::string::npos || unit.find('$') != std::string::npos;
     const bool percent = name.find('%') != std::string::npos || name.find("percent") != std::string::npos;
     const bool count = name.find("(count)") != std::string::npos || name.find("(units)") != std::string::npos;

@@ -98,6 +98,8 @@ Value table_of(const Array& companies, const BySubject& subjects) {
   Array columns{Value("Figure")}, rows;
   for (const Value& c : companies) columns.push_back(c);
   for (const auto& [subject, by_company] : subjects) {
+    // A question that one company's figures answer is told in its section; the other may be answered in words.
+    if (subject.ends_with('?') && companies.size() > 1 && by_company.size() < 2) continue;
     Array row{Value(subject)};
     for (const Value& c : companies) {
       auto found = by_company.find(c.as_string());

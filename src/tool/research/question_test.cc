@@ -90,6 +90,20 @@ TEST(Options, MoneyIsNoNumberOfThings) {
   EXPECT_EQ(offered("How many warehouses does Harbour operate?", {{"Warehouses", "2022", "2022-12-31", "instant", "464", "count"}}), "0 ");
 }
 
+TEST(Writing, ALabelWithTheCompanysNameIsNotOwnedByItAgain) {
+  auto frame = [](const std::string& label) {
+    contract::Value input = contract::parse_json(R"({"brief":{"topic":"T","companies":["Harbour"]},"findings":[{"id":"t1","kind":"figure","company":"Harbour",
+      "subject":"tolls","section":"tolls","computed":[],"cites":[{"doc":"D","page":1,"quote":"q"}],"figures":[{"company":"Harbour","metric":"tolls","label":"","period_end":"2022-12-31",
+      "period":"the year ended December 31, 2022","value":"14500000000","amount":"14.5","scale":1000000000,"unit":"USD","as_printed":"14.5","doc":"D","page":1}]}]})").value();
+    contract::Value& finding = (*input.get_object()->find("findings")->get_array())[0];
+    (*finding.get_object()->find("figures")->get_array())[0].get_object()->set("label", label);
+    const contract::Value tasks = writing_tasks(input).value();
+    return tasks.find("items")->as_array()[0].string_or("frame", "");
+  };
+  EXPECT_EQ(frame("Harbour North tolls").substr(0, 63), "^(In|For) the year ended December 31, 2022, Harbour North tolls");
+  EXPECT_NE(frame("Coal tolls").find("Harbour's coal tolls"), std::string::npos);
+}
+
 TEST(RowNames, NetSalesAndTotalRevenuesAreOneLineAndASegmentIsNot) {
   const memory::RowName* line = memory::row_name_of("net sales");
   ASSERT_NE(line, nullptr);

@@ -26,6 +26,11 @@ std::string possessive(const std::string& company) {
   return company.back() == 's' ? company + "'" : company + "'s";
 }
 
+// "Walmart's net sales", but "Walmart U.S. net sales" where the label has the company's name.
+std::string owned(const std::string& company, const std::string& label) {
+  return label.starts_with(company + " ") ? label : possessive(company) + " " + label;
+}
+
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
@@ -47,7 +52,7 @@ std::string figure_frame(const Value& finding) {
   std::string when = period.substr(0, 6) == "as of " ? "A" + period.substr(1) : "(In|For) " + period;
   std::string company = text(finding, "company");
   std::string head = "^" + when + ", " +
-                     escape_pattern(possessive(company) + " " + label_in_sentence(text(now, "label"), company));
+                     escape_pattern(owned(company, label_in_sentence(text(now, "label"), company)));
   std::string amount = escape_pattern(format_amount(text(now, "value"), text(now, "unit"))) + "\\.$";
   const Value* share = computed_by(computed, "share");
   if (share != nullptr) {
