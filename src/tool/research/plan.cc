@@ -45,8 +45,8 @@ double relevance(const Subject& subject, const std::string& brief) {
   return overlap(brief, std::string(subject.name) + " " + subject.asked_by) + 0.5 * overlap(subject.name, brief);
 }
 
-constexpr size_t kFiguresWithoutPlan = 3;  // Of a plan that names no figure.
-constexpr size_t kFiguresMax = 8;          // That a plan may choose from.
+constexpr size_t kFiguresAlways = 3;
+constexpr size_t kFiguresMax = 8;  // That a plan may choose from.
 
 // What a table measures, nearest to the brief first; empty without a table.
 Array measures_of(const Value& input, const std::string& brief) {
@@ -131,30 +131,26 @@ class Lookups {
     }
   }
 
-  // What no plan may leave out: a question of the brief, a company of the brief, and figures at all. What a
-  // plan asks of one company alone stays so. Returns how many look-ups were added.
+  // A figure of one company alone cannot be compared, what fits the topic best is always looked up, and a question of
+  // the brief is asked everywhere. Returns how many look-ups were added.
   size_t complete() {
-    const Array& companies = list(menu_, "companies");
     std::vector<std::pair<std::string, std::string>> figures;  // Subject and period.
-    for (const Lookup& l : all_) {
-      std::pair<std::string, std::string> one{l.subject, l.period};
-      if (l.tool == "figures" && std::find(figures.begin(), figures.end(), one) == figures.end()) figures.push_back(one);
+    auto want = [&](const std::string& subject, const std::string& period) {
+      std::pair<std::string, std::string> one{subject, period};
+      if (std::find(figures.begin(), figures.end(), one) == figures.end()) figures.push_back(std::move(one));
+    };
+    const Array& best = list(menu_, "figures");
+    for (size_t i = 0; i < kFiguresAlways && i < best.size(); ++i) {
+      bool planned = std::any_of(all_.begin(), all_.end(), [&](const Lookup& l) { return same(l.subject, best[i].as_string()); });
+      if (!planned) want(best[i].as_string(), "");
     }
-    const bool planned = !figures.empty();
-    for (const Value& figure : list(menu_, "figures")) {
-      if (!planned && figures.size() < kFiguresWithoutPlan) figures.emplace_back(figure.as_string(), "");
+    for (const Lookup& l : all_) {
+      if (l.tool == "figures") want(l.subject, l.period);
     }
     size_t added = 0;
-    for (const Value& company : companies) {
-      const std::string& name = company.as_string();
-      bool named = std::any_of(all_.begin(), all_.end(), [&](const Lookup& l) { return l.company == name; });
-      if (planned && named) continue;
-      for (const auto& [subject, period] : figures) added += add({"figures", name, subject, period, "coverage"});
-    }
-    for (const Value& question : list(menu_, "questions")) {
-      bool asked = std::any_of(all_.begin(), all_.end(), [&](const Lookup& l) { return same(l.subject, question.as_string()); });
-      if (asked) continue;
-      for (const Value& company : companies) added += add({"search", company.as_string(), question.as_string(), "", "coverage"});
+    for (const Value& company : list(menu_, "companies")) {
+      for (const auto& [subject, period] : figures) added += add({"figures", company.as_string(), subject, period, "coverage"});
+      for (const Value& question : list(menu_, "questions")) added += add({"search", company.as_string(), question.as_string(), "", "coverage"});
     }
     return added;
   }

@@ -52,25 +52,19 @@ TEST(Menu, OfATableHoldsWhatTheTableMeasures) {
 const char* kTwo = R"({"figures":["tolls","dues"],"subjects":["tolls","dues","Why?"],"questions":["Why?"],
                        "companies":["Harbour","Pier"],"periods":["latest","2021"]})";
 
-TEST(Plan, KeepsWhatIsAskedOfOneCompanyAlone) {
-  EXPECT_EQ(tasks_of(json(kTwo), R"([{"tool":"figures","subject":"tolls","companies":["Harbour","Pier"]},
-                                     {"tool":"figures","subject":"dues","companies":["Pier"],"period":"2021"},
+TEST(Plan, IsAskedOfEveryCompanyWithTheBestFiguresAndAllQuestions) {
+  EXPECT_EQ(tasks_of(json(kTwo), R"([{"tool":"figures","subject":"dues","companies":["Pier"],"period":"2021"},
                                      {"tool":"search","subject":"Why?","companies":["Harbour"]}])"),
-            (Lines{"figures|tolls of Harbour|planner", "figures|tolls of Pier|planner", "figures|dues of Pier in 2021|planner", "search|Harbour: Why?|planner"}));
+            (Lines{"figures|tolls of Harbour|coverage", "figures|tolls of Pier|coverage", "figures|dues of Harbour in 2021|coverage", "figures|dues of Pier in 2021|planner",
+                   "search|Harbour: Why?|planner", "search|Pier: Why?|coverage"}));
 }
 
 TEST(Plan, CorrectsToolsAndDropsUnknownCompaniesPeriodsAndRepetitions) {
   EXPECT_EQ(tasks_of(json(kTwo), R"([{"tool":"search","subject":"tolls","companies":["Harbour","Quay","Pier","Harbour"],"period":"1999"},
-                                     {"tool":"figures","subject":"Why?","companies":["Pier"],"period":"2021"}])"),
-            (Lines{"figures|tolls of Harbour|planner", "figures|tolls of Pier|planner", "search|Pier: Why?|planner"}));
-}
-
-TEST(Plan, IsCompletedWhereAQuestionACompanyOrAllFiguresAreLeftOut) {
-  EXPECT_EQ(tasks_of(json(kTwo), R"([{"tool":"figures","subject":"dues","companies":["Pier"]}])"),
-            (Lines{"figures|dues of Harbour|coverage", "figures|dues of Pier|planner", "search|Harbour: Why?|coverage", "search|Pier: Why?|coverage"}));
-  EXPECT_EQ(tasks_of(json(kTwo), R"([{"tool":"search","subject":"Why?","companies":["Pier"]}])"),
-            (Lines{"figures|tolls of Harbour|coverage", "figures|tolls of Pier|coverage", "figures|dues of Harbour|coverage", "figures|dues of Pier|coverage",
-                   "search|Pier: Why?|planner"}));
+                                     {"tool":"figures","subject":"dues","companies":["Pier","Harbour"]},
+                                     {"tool":"figures","subject":"Why?","companies":["Pier","Harbour"],"period":"2021"}])"),
+            (Lines{"figures|tolls of Harbour|planner", "figures|tolls of Pier|planner", "figures|dues of Harbour|planner", "figures|dues of Pier|planner",
+                   "search|Harbour: Why?|planner", "search|Pier: Why?|planner"}));
 }
 
 }  // namespace

@@ -24,9 +24,8 @@ using PageText = std::function<Result<std::string>(const std::string& doc, std::
 Result<contract::Value> plan_menu(const contract::Value& input);
 
 // {brief, menu, plan, costs?} -> {tasks, cost_ms, notes}: one task a company of each step, without duplicates and names
-// that the brief lacks, with the tool that fits. A plan is completed only where it leaves a whole thing out: a question
-// (then asked of every company), a company (given the plan's figures), figures at all (the menu's first three). At most
-// kTasksMax tasks; what had to go is named in notes.
+// that the brief lacks, with the tool that fits; the menu's first three figures added, every figure asked for all companies
+// (or it cannot be compared), every question of every company. At most kTasksMax tasks; what had to go is named in notes.
 Result<contract::Value> check_plan(const contract::Value& input);
 inline constexpr size_t kTasksMax = 24;
 
