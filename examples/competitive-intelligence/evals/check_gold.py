@@ -238,9 +238,10 @@ def main():
         *counts, found = check_planted("planted.real.jsonl", real, list(rows.values()))
         faults += found
         print("planted.real.jsonl: {} reports, {} claims, {} planted errors".format(*counts))
-        *counts, found = check_hand_written("planted.fresh2.jsonl", real)
-        faults += found
-        print("planted.fresh2.jsonl: {} reports, {} claims, {} planted errors".format(*counts))
+        for name in ("planted.fresh2.jsonl", "planted.fresh3.jsonl", "planted.fresh4.jsonl"):
+            *counts, found = check_hand_written(name, real)
+            faults += found
+            print("{}: {} reports, {} claims, {} planted errors".format(name, *counts))
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
