@@ -151,14 +151,14 @@ def check_planted(name, corpus, rows):
 
 
 def on_page(text, claim, corpus):
-    """Is every number of the text printed on a cited page, in the scale that it has there or millions, or computed?"""
+    """Is every number of the text printed on a cited page, in the scale that it has there, millions or thousands, or computed?"""
     printed = page_numbers(corpus, claim["cites"])
     known = {abs(p) for p in printed}
     rule = claim.get("computed")
     if rule:
         known.add(abs(compute(rule["op"], [filings.number(a) for a in rule["args"]])))
     for value, step, words in C.numbers_in(text):
-        scales = [Decimal(1), C.UNIT_WORDS[words.split()[-1].lower()], C.UNIT_WORDS["million"]] if "illion" in words else [Decimal(1)]
+        scales = [Decimal(1), C.UNIT_WORDS[words.split()[-1].lower()], C.UNIT_WORDS["million"], C.UNIT_WORDS["thousand"]] if "illion" in words else [Decimal(1)]
         if not any(abs(k * scale - value) <= step / 2 for k in known for scale in scales):
             return False
     return True

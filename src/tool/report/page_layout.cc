@@ -251,7 +251,9 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
   for (size_t i = at; i-- > stop;) {
     const Line& line = lines_[i];
     if (line.blank || line.n_numbers > 0) continue;
-    if (line.segments.size() <= 2 && is_prose(line.text)) {
+    // A long label that wraps ends in a line with the row's figures.
+    const bool wraps = i + 1 <= at && lines_[i + 1].n_numbers > 0;
+    if (line.segments.size() <= 2 && !wraps && is_prose(line.text)) {
       period_of_caption(i, cells);
       break;
     }
