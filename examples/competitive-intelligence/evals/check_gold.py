@@ -151,14 +151,14 @@ def check_planted(name, corpus, rows):
 
 
 def on_page(text, claim, corpus):
-    """Is every number of the text printed on a cited page, in the scale that it has there or millions, or computed?"""
+    """Is every number of the text printed on a cited page, in the scale that it has there, millions or thousands, or computed?"""
     printed = page_numbers(corpus, claim["cites"])
     known = {abs(p) for p in printed}
     rule = claim.get("computed")
     if rule:
         known.add(abs(compute(rule["op"], [filings.number(a) for a in rule["args"]])))
     for value, step, words in C.numbers_in(text):
-        scales = [Decimal(1), C.UNIT_WORDS[words.split()[-1].lower()], C.UNIT_WORDS["million"]] if "illion" in words else [Decimal(1)]
+        scales = [Decimal(1), C.UNIT_WORDS[words.split()[-1].lower()], C.UNIT_WORDS["million"], C.UNIT_WORDS["thousand"]] if "illion" in words else [Decimal(1)]
         if not any(abs(k * scale - value) <= step / 2 for k in known for scale in scales):
             return False
     return True
@@ -238,9 +238,10 @@ def main():
         *counts, found = check_planted("planted.real.jsonl", real, list(rows.values()))
         faults += found
         print("planted.real.jsonl: {} reports, {} claims, {} planted errors".format(*counts))
-        *counts, found = check_hand_written("planted.fresh2.jsonl", real)
-        faults += found
-        print("planted.fresh2.jsonl: {} reports, {} claims, {} planted errors".format(*counts))
+        for name in ("planted.fresh2.jsonl", "planted.fresh3.jsonl", "planted.fresh4.jsonl"):
+            *counts, found = check_hand_written(name, real)
+            faults += found
+            print("{}: {} reports, {} claims, {} planted errors".format(name, *counts))
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

@@ -15,6 +15,8 @@ namespace {
 constexpr double kOverlapWordsMin = 0.55;
 // Of a claim with figures: less than this share of its words on the page means another subject.
 constexpr double kOverlapFiguresMin = 0.25;
+// Of so few words ("other rose by") a share says nothing.
+constexpr size_t kFewWords = 2;
 
 struct Work {
   const CheckedClaim& claim;
@@ -134,6 +136,8 @@ int change_against_period(std::string_view after, const PeriodMention* next, siz
   return relative || (next != nullptr && next->begin < at + 24) ? direction : 0;
 }
 
+// Bytes between a figure and the period that it certainly has.
+constexpr size_t kBesideReach = 40;
 // Bytes between two figures that a comparison joins.
 constexpr size_t kComparisonReach = 120;
 
@@ -157,8 +161,11 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
       next = numerals[j].begin;
       break;
     }
-  if (const PeriodMention* own = period_of(w.claim.text, periods, n.begin, n.end, next)) context.period = own->period;
+  const PeriodMention* placed = place_periods(w.claim.text, w.mentions)[index];
+  if (placed != nullptr) context.period = placed->period;
+  else if (const PeriodMention* own = period_of(w.claim.text, periods, n.begin, n.end, next)) context.period = own->period;
   if (!context.period && !periods.empty()) context.period = periods.front().period;
+  bool beside = placed != nullptr;
   // "from $1.6 billion to $3.0 billion between January 31, 2022 and January 31, 2023"
   for (size_t k = 0; k + 1 < periods.size(); ++k) {
     const std::string_view joint = std::string_view(lowered).substr(periods[k].end, periods[k + 1].begin - periods[k].end);
@@ -168,7 +175,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     if (n.begin > periods[k].begin) {
       // "Between 2021 and 2022, sales rose to $4 billion from $3 billion": each end has its figure.
       const bool ends = n.begin >= 3 && lowered.compare(n.begin - 3, 3, "to ") == 0;
-      if (n.begin > periods[k + 1].end && (starts || ends)) context.period = starts ? periods[k].period : periods[k + 1].period;
+      if (n.begin > periods[k + 1].end && (starts || ends)) context.period = starts ? periods[k].period : periods[k + 1].period, beside = true;
       continue;
     }
     context.period = starts ? periods[k].period : periods[k + 1].period;
@@ -194,7 +201,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     one_year_named = one_year_named && m.period.year == periods.front().period.year;
   }
   const bool percentage = n.unit == NumeralUnit::percent || n.unit == NumeralUnit::points;
-  const int against = percentage ? change_against_period(after_it, following, n.end) : 0;
+  const int against = change_against_period(after_it, following, n.end);
   if (against != 0 && last != nullptr) context.period = last->period;
   // "raised its dividend from $0.79 to $0.90 in April 2022": a month says when, not for which period.
   const bool is_event = context.period && context.period->month != 0 && context.period->day == 0;
@@ -205,8 +212,17 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   // "ranged between $20 billion and $26 billion over fiscal 2021 to 2023": figures of no one year.
   const bool ranges = lowered.find("ranged") != std::string::npos || lowered.find("varied") != std::string::npos;
   if (ranges && periods.size() > 1) context.period.reset();
-  for (const PeriodMention& m : periods) context.years.insert(m.period.year);
-  if (context.period && context.period->year != 0 && is_of_earlier_period(before_it, after_it, following != nullptr, one_year_named && !is_event)) {
+  for (const PeriodMention& m : periods) context.years.insert(m.period.year), context.periods.push_back(m.period);
+  // "$5 million in 2022", "for 2022, $5 million": elsewhere a claim of several periods leaves open which is meant.
+  for (const PeriodMention& m : periods) {
+    const std::string_view gap = m.begin >= n.end   ? std::string_view(lowered).substr(n.end, m.begin - n.end)
+                                 : m.end <= n.begin ? std::string_view(lowered).substr(m.end, n.begin - m.end)
+                                                    : std::string_view();
+    beside = beside || (gap.size() <= kBesideReach && gap.find_first_of("0123456789;") == std::string_view::npos);
+  }
+  if (!beside && against == 0)
+    for (const PeriodMention& m : periods) context.also.push_back(m.period);
+  if (context.period && context.period->year != 0 && is_of_earlier_period(before_it, after_it, placed != nullptr || following != nullptr, one_year_named && !is_event)) {
     // The year before, on whatever day its period ended: fiscal years of 52 weeks end on another one.
     --context.period->year;
     context.period->day = 0;
@@ -225,9 +241,13 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     if (own == nullptr && !periods.empty()) own = &periods.front().period;
     if (own != nullptr) context.by_company.emplace(key, *own);
   }
-  // The last direction word before the numeral; a growth word anywhere makes a percentage a change.
+  // The last direction word before the numeral in its clause; past another amount only "from ... to" carries it on.
+  size_t previous = 0;
+  for (size_t j = 0; j < index; ++j)
+    if (numerals[j].unit == n.unit && !ends_with_any(before_it, {" to "})) previous = numerals[j].end;
+  for (size_t at = before_it.find(';'); at != std::string_view::npos; at = before_it.find(';', at + 1)) previous = std::max(previous, at);
   for (const Directed& d : w.directions)
-    if (d.begin < n.begin) context.direction = d.direction;
+    if (d.begin < n.begin && d.begin >= previous) context.direction = d.direction;
   const bool after = context.direction == 0;
   for (const Directed& d : w.directions)
     if (after && d.begin >= n.end && d.begin <= n.end + 2) context.direction = d.direction;
@@ -237,20 +257,31 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   if (const int compared = next < lowered.size() ? comparison_that_ends(std::string_view(lowered).substr(0, next)) : 0;
       compared != 0 && !percentage && next - n.end < kComparisonReach)
     context.direction = compared;
-  context.change_cue = context.direction != 0;
+  // "in 2022 ($384 million) was lower than in 2021 ($370 million)"
+  if (const size_t than = after_it.find(" than "); than != std::string_view::npos && next < lowered.size() && next - n.end < kComparisonReach && !percentage) {
+    const std::string_view word = after_it.substr(0, than);
+    const int compared = direction_of(word.substr(word.rfind(' ') + 1));
+    if (compared != 0 && word.find_first_of(",;") == std::string_view::npos) context.direction = compared;
+  }
+  context.change_cue = !w.directions.empty() || context.direction != 0;
   // "rose from $10 million": the direction is that of the other amount.
   const bool start = n.begin >= 5 && lowered.compare(n.begin - 5, 5, "from ") == 0;
   // "slipped to $4.27 after $4.87": so is "after".
-  if (ends_with_any(before_it, {"after ", "following ", "against ", "versus "}) && !percentage) context.direction = 0;
-  if (start && n.unit != NumeralUnit::percent && n.unit != NumeralUnit::points) context.direction = 0;
+  if (ends_with_any(before_it, {"after ", "following ", "against ", "versus ", "compared with ", "compared to "}) && !percentage) context.direction = 0;
+  if (start) context.direction = 0;
+  context.level = percentage && (ends_with_any(before_it, {" to ", " from ", " at ", " reaching "}) || following_it.starts_with(" of "));
   auto says = [&](std::string_view part) { return lowered.find(part) != std::string::npos; };
-  context.difference_cue = says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
+  context.difference_cue = context.change_cue || says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
                            says(" by ") || says("above") || says("below") || says("lead") || says("higher") || says("lower") || says("increase of") ||
                            says("decrease of") || says("added") || says("by a margin") || says("fewer") || says("trail") || says("apart");
   for (const std::string_view of : {"decline of", "drop of", "fall of", "reduction of", "rise of", "gain of", "jump of", "growth of", "improvement of", "change of", "swing of"})
     context.difference_cue = context.difference_cue || says(of);
   if (says("exceed") || says("surpass") || says("above") || says("higher than") || says("more than that")) context.direction = context.direction == 0 ? 1 : context.direction;
-  context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly") || says("-year total") || says("cumulative") || says("altogether") || says("aggregate");
+  // "15% lower than the $72 million of 2021", "higher than in 2020, $4 million": what follows "than" is the other end.
+  if (!percentage && n.approximation == Approximation::none &&
+      (before_it.substr(previous).find(" than ") != std::string_view::npos || ends_with_any(before_it, {" above the ", " below the ", " over the ", " under the "})))
+    context.direction = 0;
+  context.sum_cue = says("together") || says("combined") || says(" sum ") || says("in total") || says("in all") || says("jointly") || says("-year total") || says("cumulative") || says("altogether") || says("aggregate") || says("add up") || says("added up") || says(" years");
   context.average_cue = says("averag") || says(" mean ");
   // "positive free cash flow of ..."
   if (const size_t at = lowered.rfind("positive ", n.begin); at != std::string::npos && at + 40 >= n.begin) context.profit = 1;
@@ -260,6 +291,7 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
     if (at == std::string::npos || at + (sign > 0 ? 60 : 40) < n.begin) continue;
     // "income/(loss) of" names a row; it does not say which of the two.
     if (word == "loss" && at > 0 && (lowered[at - 1] == '(' || lowered[at - 1] == '/')) continue;
+    if (lowered.compare(at + word.size(), 6, " (loss") == 0 || lowered.compare(at + word.size(), 6, "/(loss") == 0) continue;
     if (word == "profit" && at >= 6 && lowered.substr(at - 6, 6) == "gross ") continue;
     context.profit = sign;
     if (sign < 0) break;
@@ -291,6 +323,16 @@ bool counts_columns(const Work& w, const Numeral& n) {
     for (const Printed& p : e.figures)
       if (p.group < kProseGroup) columns.insert(p.column);
   return !(Rational(static_cast<int64_t>(columns.size())) < n.value);
+}
+
+// Does a page print the period: its year and, where there is one, the day?
+bool names_period(const std::string& page, const Period& said) {
+  if (page.find(std::to_string(said.year)) == std::string::npos) return false;
+  if (said.month == 0 || said.day == 0) return true;
+  // The year may stand in a line below the day.
+  for (const PeriodMention& m : find_mentions(page).periods)
+    if (m.period.month == said.month && (m.period.day == said.day || m.period.day == 0) && (m.period.year == said.year || m.period.year == 0)) return true;
+  return false;
 }
 
 void check_numerals(Work* w) {
@@ -343,13 +385,13 @@ void check_numerals(Work* w) {
     ++w->out.n_dates;
     if (dated[k] || said.year == 0) continue;
     bool printed = false;
-    const bool compared = is_comparison(w->claim.text, w->mentions.periods[k]);
     for (const Evidence& e : w->evidence) {
       if (!e.quote_found) continue;
-      for (const Printed& p : e.figures) printed = printed || (compared && p.period.year != 0 && period_agrees(said, p, e));
+      for (const Printed& p : e.figures) printed = printed || (p.period.year != 0 && period_agrees(said, p, e));
       Printed none;
       none.citation = 0;
-      printed = printed || period_agrees(said, none, e);
+      const bool headed = !e.years.empty() || std::any_of(e.figures.begin(), e.figures.end(), [](const Printed& p) { return p.period.year != 0; });
+      printed = printed || period_agrees(said, none, e) || (e.is_row && (!headed || names_period(e.page, said)));
     }
     // A wrong period that already spoiled a number is one mistake, not two.
     const bool told = std::any_of(w->out.issues.begin(), w->out.issues.end(), [](const ClaimIssue& i) { return i.kind == "date" || i.kind == "number" || i.kind == "unit"; });
@@ -389,6 +431,34 @@ void check_durations(Work* w) {
   }
 }
 
+// "rose from 28% to 25%", "lengthened to 17 years from 22": a claim whose own figures go the other way.
+void check_own_direction(Work* w) {
+  const std::string text = lower_ascii(w->claim.text);
+  const auto& all = w->mentions.numerals;
+  for (size_t i = 0; i + 1 < all.size(); ++i) {
+    const Numeral &first = all[i], &second = all[i + 1];
+    if (first.unit != second.unit || first.value.sign() < 0 || second.value.sign() < 0 || first.ordinal || second.ordinal) continue;
+    const std::string_view before = std::string_view(text).substr(0, first.begin), between = std::string_view(text).substr(first.end, second.begin - first.end);
+    const std::string_view up_to = std::string_view(text).substr(0, second.begin);
+    if (between.find(';') != std::string_view::npos || between.find(". ") != std::string_view::npos) continue;
+    const bool forward = ends_with_any(before, {" from "}) && ends_with_any(up_to, {" to "});
+    const bool back = ends_with_any(before, {" to "}) && ends_with_any(up_to, {" from ", " compared with ", " compared to ", " against ", " versus ", " after "});
+    if (!forward && !back) continue;
+    int said = 0;
+    size_t at = 0;
+    for (const Directed& d : w->directions)
+      if (d.begin < (back ? second.begin : first.begin)) said = d.direction, at = d.end;
+    const bool near = said != 0 && text.substr(at, first.begin > at ? first.begin - at : 0).find_first_of(";0123456789") == std::string::npos;
+    const int moved = forward ? second.value.compare(first.value) : first.value.compare(second.value);
+    // "from $1,223 million to $1.2 billion" rounds the second.
+    const Rational gap = first.value.minus(second.value).value_or(Rational()).magnitude();
+    const bool shown = first.half_step < gap && second.half_step < gap;
+    if (near && shown && moved * said < 0)
+      w->issue("sign", fmt::format("from '{}' to '{}' is the other way", forward ? first.printed : second.printed, forward ? second.printed : first.printed),
+               "state the direction that the figures have");
+  }
+}
+
 // "hedging gains of $65 million" where the quote has losses, and the reverse.
 void check_gains_and_losses(Work* w) {
   const auto says = [](const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; };
@@ -400,6 +470,34 @@ void check_gains_and_losses(Work* w) {
   const bool reversed = (gain && !loss && quoted_loss && !quoted_gain) || (loss && !gain && quoted_gain && !quoted_loss);
   const bool told = std::any_of(w->out.issues.begin(), w->out.issues.end(), [](const ClaimIssue& i) { return i.kind == "sign"; });
   if (reversed && !told) w->issue("sign", "the claim calls a gain what the quote calls a loss, or the reverse", "use the word of the source");
+}
+
+// "activities provided $4,766 million" of a row "provided by (used in)" that prints the figure in brackets.
+void check_brackets(Work* w) {
+  static constexpr std::pair<std::string_view, std::string_view> kPairs[] = {{"provided", "used"}, {"generated", "used"}, {"gain", "loss"}, {"income", "expense"}, {"benefit", "provision"}};
+  const std::string text = lower_ascii(w->claim.text);
+  const auto& numerals = w->mentions.numerals;
+  const bool one = std::count_if(numerals.begin(), numerals.end(), [](const Numeral& n) { return n.unit == NumeralUnit::currency; }) == 1;
+  if (!one || w->evidence.size() != 1 || !w->evidence.front().is_row || !w->out.issues.empty()) return;
+  const Evidence& e = w->evidence.front();
+  const std::string label = lower_ascii(e.label);
+  for (const auto& [in, out] : kPairs) {
+    const bool says_in = text.find(in) != std::string::npos, says_out = text.find(out) != std::string::npos;
+    const std::string_view named_in = in == "generated" ? "provided" : in;
+    const size_t a = label.find(named_in), b = label.find(out);
+    if (text.find(named_in) != std::string::npos && says_out) continue;
+    if (says_in == says_out || a == std::string::npos || b == std::string::npos || label.find('(') == std::string::npos) continue;
+    const bool in_brackets = label.rfind('(', a) != std::string::npos && label.find(')', label.rfind('(', a)) > a;
+    const int expected = says_in == !in_brackets ? 1 : -1;
+    for (const Numeral& n : numerals)
+      for (const Printed& p : e.figures) {
+        const bool same = n.unit == NumeralUnit::currency && n.value.sign() > 0 && !p.value.is_zero() && p.group < kProseGroup &&
+                          !(n.half_step < n.value.minus(p.value.magnitude()).value_or(Rational(1)).magnitude());
+        if (!same || p.value.sign() == expected) continue;
+        w->issue("sign", fmt::format("'{}' is {} in the source", n.printed, p.printed), "say which of the two the figure is");
+        return;
+      }
+  }
 }
 
 void check_directions_without_numbers(Work* w) {
@@ -433,7 +531,7 @@ void check_support(Work* w) {
   const double on_page = overlap(wanted, content_words(page));
   if (!figures && w->out.overlap < kOverlapWordsMin)
     w->issue("support", fmt::format("the passage has {:.0f} % of the claim's words", 100 * w->out.overlap), "say what the passage says, or cite the passage that says this");
-  if (figures && on_page < kOverlapFiguresMin)
+  if (figures && wanted.size() > kFewWords && on_page < kOverlapFiguresMin)
     w->issue("support", fmt::format("the page has {:.0f} % of the claim's words", 100 * on_page), "name the figure as the page does");
   const std::set<std::string> said = modal_words(text), backed = modal_words(passage);
   for (const std::string& modal : said) {
@@ -465,7 +563,9 @@ Result<ClaimCheck> check_claim(const CheckedClaim& claim, const std::vector<std:
   drop_directions_of_labels(&w);
   check_numerals(&w);
   check_durations(&w);
+  check_own_direction(&w);
   check_gains_and_losses(&w);
+  check_brackets(&w);
   check_directions_without_numbers(&w);
   check_support(&w);
   return std::move(w.out);

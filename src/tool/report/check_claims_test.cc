@@ -143,6 +143,26 @@ TEST(CheckClaims, ReadsCentsRangesAndThresholds) {
   EXPECT_THAT(kinds("Walmart's total revenues climbed past $600 billion in FY2023.", {kWalmartRevenue}), IsEmpty());
 }
 
+TEST(CheckClaims, GivesListsAndBracketsTheirPeriods) {
+  EXPECT_THAT(kinds("Walmart's operating income was $22,548 million, $25,942 million and $20,428 million in 2021, 2022 and 2023.", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income was $25,942 million, $22,548 million and $20,428 million in 2021, 2022 and 2023.", {kWalmartIncome}),
+              testing::Contains("date"));
+  EXPECT_THAT(kinds("Walmart's operating income in 2023 ($20.4 billion) was lower than in 2021 ($22.5 billion).", {kWalmartIncome}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's operating income in 2023 ($20.4 billion) was higher than in 2021 ($22.5 billion).", {kWalmartIncome}), testing::Contains("sign"));
+}
+
+TEST(CheckClaims, ReadsAmountsOfChangeAndWhatTheyAreMeasuredFrom) {
+  EXPECT_THAT(kinds("Walmart's total revenues rose $38.5 billion, or 6.7%, to $611.3 billion in fiscal 2023.", {kWalmartRevenue}), IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues of $611.3 billion in fiscal 2023 were 6.7% higher than the $572.8 billion of the previous year.", {kWalmartRevenue}),
+              IsEmpty());
+  EXPECT_THAT(kinds("Walmart's total revenues rose $48.5 billion to $611.3 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
+}
+
+TEST(CheckClaims, NamesADirectionThatTheClaimsOwnFiguresContradict) {
+  EXPECT_THAT(kinds("Walmart's operating income rose to $20,428 million in 2023 from $25,942 million in 2022.", {kWalmartIncome}), testing::Contains("sign"));
+  EXPECT_THAT(kinds("Walmart's operating income fell to $20,428 million in 2023 from $25,942 million in 2022.", {kWalmartIncome}), IsEmpty());
+}
+
 TEST(CheckClaims, NamesAWrongNumber) {
   EXPECT_THAT(kinds("Walmart's total revenues reached $613.1 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
   EXPECT_THAT(kinds("Walmart's total revenues rose 7.6% in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
@@ -181,6 +201,12 @@ TEST(CheckClaims, WantsTheQuoteOnThePage) {
   EXPECT_THAT(kinds("Walmart's total revenues grew.", {{"WALMART_2023_10K", 99, "Total revenues"}}), testing::Contains("support"));
   EXPECT_THAT(kinds("Walmart's total revenues grew.", {}), testing::Contains("support"));
   EXPECT_THAT(kinds("", {kWalmartRevenue}), ElementsAre("format"));
+}
+
+TEST(Words, TellsCausesFromDatesThatAreDue) {
+  EXPECT_THAT(modal_words("Payments of $149 million are due in 2025."), IsEmpty());
+  EXPECT_THAT(modal_words("Sales fell due to the strike."), ElementsAre("cause"));
+  EXPECT_THAT(modal_words("The costs are spread over the next five years."), IsEmpty());
 }
 
 TEST(Words, ComparesStemsAndSkipsStopWords) {

@@ -60,20 +60,24 @@ bool period_fits(const NumeralContext& context, const Printed& p, const std::vec
     const auto found = context.by_company.find(lower_ascii(e.document.company));
     if (found != context.by_company.end()) return period_agrees(found->second, p, e);
   }
-  return !context.period || period_agrees(*context.period, p, e);
+  if (!context.period || period_agrees(*context.period, p, e)) return true;
+  return std::any_of(context.also.begin(), context.also.end(), [&](const Period& other) { return period_agrees(other, p, e); });
 }
+
+bool prints_year(const Evidence& e, int year) { return e.page.find(std::to_string(year)) != std::string::npos; }
 
 // Does the row itself show that the figure is of another period than the one said? Its column is headed by another
 // one, and either a neighbouring column is that of the period said, or the page nowhere names its year, or one is a
-// year and the other a part of one. Without such a sign a header that was misread would condemn a true claim.
+// year and the other a part of one. Without such a sign a header that was misread would condemn a true claim; so
+// would a column without a header, where only a year that the page does not print is wrong.
 bool contradicts_period(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
   const Evidence& e = evidence_of(p, all);
-  if (!e.is_row || p.group >= kProseGroup) return true;
+  if (!e.is_row || p.group >= kProseGroup) return !(p.other_period.year != 0 && context.period && context.period->year == p.other_period.year);
   if (p.period.year == 0) {
+    if (!context.period || context.period->year == 0 || prints_year(e, context.period->year)) return false;
     // A table that began on another page: its columns are the document's period and the one before.
     const int last = e.years.empty() && e.document.period_end.size() >= 4 ? std::atoi(e.document.period_end.substr(0, 4).c_str()) : 0;
-    if (last == 0 && e.years.empty() && find_mentions(e.page).periods.empty()) return false;
-    return last == 0 || !context.period || context.period->year > last || context.period->year < last - 1;
+    return last == 0 || context.period->year > last || context.period->year < last - 1;
   }
   const auto own = context.by_company.find(lower_ascii(e.document.company));
   const std::optional<Period> said = context.by_company.size() > 1 && own != context.by_company.end() ? std::optional<Period>(own->second) : context.period;
@@ -82,10 +86,18 @@ bool contradicts_period(const NumeralContext& context, const Printed& p, const s
   if ((part(said->span) && p.period.span == Span::year) || (said->span == Span::year && part(p.period.span))) return true;
   // Two full dates that differ are two dates; a label's own date is no header that may have been misread.
   if (said->month != 0 && said->day != 0 && p.period.month != 0 && p.period.year != 0) return true;
+  // So is a row that a year names ("2024  593"): its label is no header that may have been misread.
+  for (const PeriodMention& m : find_mentions(e.label).periods)
+    if (m.period.year == p.period.year) return true;
   for (const Printed* q : figures)
     if (q->citation == p.citation && q->group == p.group && q->column != p.column && q->period.year != 0 && !(q->period == p.period) && period_fits(context, *q, all))
       return true;
-  return said->year != 0 && e.page.find(std::to_string(said->year)) == std::string::npos;
+  return said->year != 0 && !prints_year(e, said->year);
+}
+
+// Of a computed figure.
+bool in_time(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
+  return period_fits(context, p, all) || (p.group < kProseGroup && !contradicts_period(context, p, figures, all));
 }
 
 // Is `a` the period before `b` in one row, or in two records of one series?
@@ -137,21 +149,29 @@ bool is_outflow(const Printed& a, const Printed& b, const std::vector<Evidence>&
 
 constexpr int kProseNeighbours = 2;
 
-// The row of `p` moved up (+1) or down (-1) into its period; 0 when it cannot be told.
-int movement(const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
+// The row of `p` moved up (+1) or down (-1) into its period, from the one before or from an earlier one that the claim
+// names; 0 when it cannot be told.
+int movement(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
+  int moved = 0;
   for (const Printed* q : figures) {
     // Of a sentence only neighbours compare: "$13.14 a share in 2021 ... from $0.79 to $0.90 in 2022".
     if (p.group >= kProseGroup && std::abs(q->column - p.column) > kProseNeighbours) continue;
-    if (q->citation == p.citation && q->group == p.group && q->scale == p.scale && q->unit == p.unit && q->period.year != 0 && precedes(*q, p))
-      return is_outflow(*q, p, all) ? q->value.compare(p.value) : p.value.compare(q->value);
+    if (q->citation != p.citation || q->group != p.group || q->scale != p.scale || q->unit != p.unit || q->period.year == 0) continue;
+    const bool named = spans_named_years(context, *q, p);
+    if (!named && (moved != 0 || !precedes(*q, p))) continue;
+    moved = is_outflow(*q, p, all) ? q->value.compare(p.value) : p.value.compare(q->value);
+    if (named) break;
   }
-  return 0;
+  return moved;
 }
 
 void match_printed(const Numeral& said, const NumeralContext& context, const std::vector<Evidence>& evidence,
                    const std::vector<const Printed*>& figures, Best* best) {
   for (const Printed* p : figures) {
-    if (!close(said, p->value)) continue;
+    // "373,000 shares", "17 years": counts are often outside what the table's note scales.
+    const bool unscaled = said.unit == NumeralUnit::plain && said.scale == 0 && p->unit_open && p->scale > 0 &&
+                          p->value.over(*Rational(10).power(p->scale)).value_or(Rational()).magnitude() == said.value.magnitude();
+    if (!close(said, p->value) && !unscaled) continue;
     const std::string how = fmt::format("printed as {}", p->printed);
     if (!unit_agrees(said, *p)) {
       best->offer(MatchKind::unit, how, {p});
@@ -162,33 +182,42 @@ void match_printed(const Numeral& said, const NumeralContext& context, const std
       continue;
     }
     MatchKind kind = MatchKind::ok;
-    const bool is_change = said.unit == NumeralUnit::percent || said.unit == NumeralUnit::points;
+    const bool is_change = (said.unit == NumeralUnit::percent || said.unit == NumeralUnit::points) && !context.level;
     if (is_change && context.direction != 0) {
       const int printed = p->value.sign() < 0 ? -1 : p->direction;
       if (printed != 0 && printed != context.direction) kind = MatchKind::sign;
     } else if (!is_change) {
-      const int moved = movement(*p, figures, evidence);
+      const int moved = movement(context, *p, figures, evidence);
       if (context.direction != 0 && context.change_cue && moved != 0 && moved != context.direction) kind = MatchKind::sign;
       if (context.direction != 0 && context.change_cue && moved == 0 && p->direction != 0 && p->direction != context.direction) kind = MatchKind::sign;
       const std::string label = lower_ascii(evidence_of(*p, evidence).label);
       const bool either = label.find("(loss)") != std::string::npos || label.find("/loss") != std::string::npos || label.find("(losses)") != std::string::npos;
       const bool income = label.find("income") != std::string::npos || label.find("profit") != std::string::npos || label.find("earnings") != std::string::npos;
       if (context.profit < 0 && p->value.sign() > 0 && (either || (income && label.find("loss") == std::string::npos))) kind = MatchKind::sign;
-      if (context.profit > 0 && p->value.sign() < 0 && said.value.sign() > 0) kind = MatchKind::sign;
+      // "Net income attributable to noncontrolling interests (72)" is taken off and no loss.
+      const bool deducted = income && label.find("loss") == std::string::npos;
+      if (context.profit > 0 && p->value.sign() < 0 && said.value.sign() > 0 && !deducted) kind = MatchKind::sign;
     }
     best->offer(kind, how, {p});
   }
 }
 
 void match_pair(const Numeral& said, const NumeralContext& context, const std::vector<Evidence>& evidence, const Printed& a, const Printed& b,
-                const std::vector<const Printed*>& /*figures*/, Best* best) {
+                const std::vector<const Printed*>& figures, Best* best) {
   if (a.citation == b.citation && a.group == b.group && a.column == b.column) return;
   const bool plain = a.unit != NumeralUnit::percent && a.unit != NumeralUnit::points && b.unit != NumeralUnit::percent && b.unit != NumeralUnit::points;
   const std::string names = fmt::format("{} and {}", a.printed, b.printed);
   const bool one_row = a.citation == b.citation && a.group == b.group;
-  auto judge = [&](const std::string& how, const Rational& value, bool in_time, bool sign_ok) {
+  auto timely = [&](const Printed& p) { return in_time(context, p, figures, evidence); };
+  // A change has the period that it ended in, which is one of those that the claim names.
+  auto named = [&](const Printed& later) {
+    return timely(later) || (context.periods.size() > 1 && std::any_of(context.periods.begin(), context.periods.end(), [&](const Period& said) {
+      return period_agrees(said, later, evidence_of(later, evidence));
+    }));
+  };
+  auto judge = [&](const std::string& how, const Rational& value, bool fits, bool sign_ok) {
     if (!close(said, value)) return;
-    best->offer(!in_time ? MatchKind::period : !sign_ok ? MatchKind::sign : MatchKind::ok, how + " of " + names, {&a, &b});
+    best->offer(!fits ? MatchKind::period : !sign_ok ? MatchKind::sign : MatchKind::ok, how + " of " + names, {&a, &b});
   };
   const Evidence& ea = evidence_of(a, evidence);
   const Evidence& eb = evidence_of(b, evidence);
@@ -201,20 +230,28 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
         const bool outflow = is_outflow(a, b, evidence);
         const Rational moved = outflow ? minus(a.value, b.value) : minus(b.value, a.value);
         const Rational change = moved.times(Rational(100)).value_or(Rational()).over(a.value.magnitude()).value_or(Rational());
-        judge("change", change, period_fits(context, b, evidence), context.direction == 0 || change.sign() == 0 || change.sign() == context.direction || !known);
+        judge("change", change, named(b), context.direction == 0 || change.sign() == 0 || change.sign() == context.direction || !known);
       }
     }
   }
-  if (said.unit == NumeralUnit::percent && plain && !context.change_cue && !b.value.is_zero()) {
+  // "17.5% higher from August 1 to 28 than from May 9 to June 5": one column of two rows, each with its own dates.
+  if (said.unit == NumeralUnit::percent && plain && context.direction != 0 && a.citation != b.citation && a.column == b.column && a.scale == b.scale &&
+      ea.is_row && eb.is_row && ea.document.name == eb.document.name && !a.value.is_zero()) {
+    const Rational change = minus(b.value, a.value).times(Rational(100)).value_or(Rational()).over(a.value.magnitude()).value_or(Rational());
+    judge("change", change, timely(a) || timely(b), change.sign() == context.direction);
+  }
+  if (said.unit == NumeralUnit::percent && plain && (!context.change_cue || context.level) && !b.value.is_zero()) {
     const Rational share = a.value.times(Rational(100)).value_or(Rational()).over(b.value).value_or(Rational());
-    const bool in_time = period_fits(context, a, evidence) && period_fits(context, b, evidence) &&
+    // Part and whole of one row, which has a column for each year to come and one for all: "76 % mature in 2023".
+    const bool of_row = one_row && timely(a) && a.column < b.column && a.period.year > b.period.year && b.period.year != 0;
+    const bool fits = of_row || timely(a) && timely(b) &&
                          (a.period.year == 0 || b.period.year == 0 || a.period.year == b.period.year || ea.document.name != eb.document.name);
-    judge("share", share, in_time, share.sign() >= 0);
+    judge("share", share, fits, share.sign() >= 0);
   }
   if (said.unit == NumeralUnit::times && plain && !b.value.is_zero()) {
     const Rational ratio = a.value.over(b.value).value_or(Rational());
-    const bool over_time = one_row && precedes(b, a) && (period_fits(context, a, evidence) || period_fits(context, b, evidence));
-    judge("ratio", ratio, over_time || (period_fits(context, a, evidence) && period_fits(context, b, evidence)), sign_of_order(context, ea, eb) >= 0);
+    const bool over_time = one_row && precedes(b, a) && (timely(a) || timely(b));
+    judge("ratio", ratio, over_time || (timely(a) && timely(b)), sign_of_order(context, ea, eb) >= 0);
   }
   const bool like = same_kind(a, b) && (unit_agrees(said, a) || (said.unit == NumeralUnit::points && a.unit == NumeralUnit::percent));
   // A term below the digits shown would make any figure a difference of itself.
@@ -225,16 +262,18 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
     const Rational difference = minus(a.value, b.value);
     if (one_row) {
       const bool order = precedes(b, a) || spans_named_years(context, b, a);
-      if (order) judge("difference", difference, period_fits(context, a, evidence), context.direction == 0 || difference.sign() == context.direction);
+      if (order) judge("difference", difference, named(a), context.direction == 0 || difference.sign() == context.direction);
     } else {
       const int order = sign_of_order(context, ea, eb);
       const bool sign_ok = context.direction == 0 || order == 0 || difference.sign() * order == context.direction;
-      judge("difference", difference, period_fits(context, a, evidence) && period_fits(context, b, evidence), sign_ok);
+      judge("difference", difference, timely(a) && timely(b), sign_ok);
+      // What came in against what went out, which is printed in brackets.
+      if (b.value.sign() < 0 && a.value.sign() > 0) judge("difference", a.value.plus(b.value).value_or(Rational()), timely(a) && timely(b), true);
     }
   }
   if (context.sum_cue && like && weighty) {
     const Rational sum = a.value.plus(b.value).value_or(Rational());
-    judge("sum", sum, period_fits(context, a, evidence) && period_fits(context, b, evidence), true);
+    judge("sum", sum, timely(a) && timely(b), true);
   }
 }
 

@@ -26,13 +26,16 @@ struct Match {
 // What a claim says around one numeral.
 struct NumeralContext {
   std::optional<Period> period;                 // Of the numeral, by position.
+  std::vector<Period> also;                     // Others that the claim names, where position does not decide.
   std::map<std::string, Period> by_company;     // Lower-case company -> the period that follows its name.
   int direction = 0;                            // +1 / -1 said of this numeral, 0 = nothing.
   int profit = 0;                               // +1 "profit", -1 "loss", 0 = neither.
   std::vector<std::string> company_order;       // Companies as they appear, lower case.
   bool difference_cue = false, sum_cue = false; // "exceeded ... by", "together"
   std::set<int> years;                          // All that the claim names.
+  std::vector<Period> periods;                  // The same.
   bool average_cue = false;                     // "averaged"
+  bool level = false;                           // A percentage that something rose or fell from or to.
   bool change_cue = false;                      // A growth word stands in the clause: a percentage is a change.
 };
 

@@ -11,13 +11,6 @@ constexpr int kPagesMax = 2000;
 // Bytes of prose over which a direction word speaks of a figure.
 constexpr size_t kDirectionReach = 160;
 
-bool joins_list(std::string_view between) {
-  for (const char c : between)
-    if (c != ' ' && c != ',' && !(c >= 'a' && c <= 'z')) return false;
-  const std::string t = normalise_text(between);
-  return t == "," || t == "and" || t == ", and" || t == "&" || t.empty() || t == "or" || t == ", fiscal" || t == "and fiscal" || t == ", and fiscal";
-}
-
 // A sentence that begins with a figure looks like a row: "126 of the 177 leases are land-only".
 bool reads_on(std::string_view quote) {
   size_t words = 0, longest = 0;
@@ -29,19 +22,6 @@ bool reads_on(std::string_view quote) {
     if (starts) longest = std::max(longest, ++words);
   }
   return longest >= 4 && quote.find_first_of("0123456789") < quote.find_last_of("abcdefghijklmnopqrstuvwxyz") && words >= 4;
-}
-
-// Runs of neighbouring mentions: [first, last] indices.
-template <typename T>
-std::vector<std::pair<size_t, size_t>> runs_of(std::string_view text, const std::vector<T>& items) {
-  std::vector<std::pair<size_t, size_t>> out;
-  for (size_t i = 0; i < items.size();) {
-    size_t j = i;
-    while (j + 1 < items.size() && items[j + 1].begin >= items[j].end && joins_list(text.substr(items[j].end, items[j + 1].begin - items[j].end))) ++j;
-    out.emplace_back(i, j);
-    i = j + 1;
-  }
-  return out;
 }
 
 std::vector<std::string> csv_fields(std::string_view line) {
@@ -108,8 +88,7 @@ std::vector<Printed> figures_of_prose(std::string_view text) {
   const Mentions mentions = find_mentions(text);
   const auto directions = find_directions(text);
   std::vector<Printed> out;
-  const auto number_runs = runs_of(text, mentions.numerals);
-  const auto period_runs = runs_of(text, mentions.periods);
+  const auto placed = place_periods(text, mentions);
   for (size_t i = 0; i < mentions.numerals.size(); ++i) {
     const Numeral& n = mentions.numerals[i];
     Printed p;
@@ -126,12 +105,7 @@ std::vector<Printed> figures_of_prose(std::string_view text) {
         p.direction = d.direction;
         break;
       }
-    const PeriodMention* best = nullptr;
-    for (const auto& [first, last] : number_runs) {
-      if (i < first || i > last || last == first) continue;
-      for (const auto& [pf, pl] : period_runs)
-        if (pl - pf == last - first) best = &mentions.periods[pf + (i - first)];
-    }
+    const PeriodMention* best = placed[i];
     // "... compared to 2021 capital expenditures of $905 million": what follows a comparison belongs to it.
     for (const PeriodMention& m : mentions.periods) {
       if (best != nullptr || m.end > n.begin || n.begin - m.end > 50 || !is_comparison(text, m)) continue;
@@ -139,7 +113,15 @@ std::vector<Printed> figures_of_prose(std::string_view text) {
       const bool other_figure = i > 0 && mentions.numerals[i - 1].begin >= m.end;
       if (!other_figure && between.find(',') == std::string_view::npos && between.find(" to ") == std::string_view::npos) best = &m;
     }
-    if (best == nullptr) best = period_of(text, mentions.periods, n.begin, n.end, text.size());
+    // Past the next figures, or past a comma, the period that stands before may be meant as well.
+    const PeriodMention* before = nullptr;
+    for (const PeriodMention& m : mentions.periods)
+      if (m.end <= n.begin && !is_comparison(text, m)) before = &m;
+    if (best == nullptr) {
+      best = period_of(text, mentions.periods, n.begin, n.end, text.size());
+      const bool far = best != nullptr && before != nullptr && best->begin > n.end && text.substr(n.end, best->begin - n.end).find_first_of("0123456789,;") != std::string_view::npos;
+      if (far) p.other_period = before->period;
+    }
     if (best != nullptr) p.period = best->period;
     out.push_back(std::move(p));
   }

@@ -29,6 +29,7 @@ struct Printed {
   bool unit_open = false;    // A table cell without a mark: an amount of money or a count.
   bool percent_open = false; // ... that may be a percentage: the table speaks of percent.
   Period period;             // year 0 = unknown.
+  Period other_period;       // Of prose that leaves open which of two is meant.
   size_t citation = 0;       // Index in the claim's citations.
   int group = 0;             // Row (or sentence) within the citation; figures of one group compare over time.
   int column = 0;

@@ -474,6 +474,55 @@ const PeriodMention* period_of(std::string_view text, const std::vector<PeriodMe
   return parted && joined ? before : after;
 }
 
+namespace {
+bool joins_list(std::string_view between) {
+  for (const char c : between)
+    if (c != ' ' && c != ',' && !(c >= 'a' && c <= 'z')) return false;
+  const std::string t = normalise_text(between);
+  return t == "," || t == "and" || t == ", and" || t == "&" || t.empty() || t == "or" || t == ", fiscal" || t == "and fiscal" || t == ", and fiscal";
+}
+
+// Runs of neighbouring mentions: [first, last] indices.
+template <typename T>
+std::vector<std::pair<size_t, size_t>> runs_of(std::string_view text, const std::vector<T>& items) {
+  std::vector<std::pair<size_t, size_t>> out;
+  for (size_t i = 0; i < items.size();) {
+    size_t j = i;
+    while (j + 1 < items.size() && items[j + 1].begin >= items[j].end && joins_list(text.substr(items[j].end, items[j + 1].begin - items[j].end))) ++j;
+    out.emplace_back(i, j);
+    i = j + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<const PeriodMention*> place_periods(std::string_view text, const Mentions& mentions) {
+  std::vector<const PeriodMention*> out(mentions.numerals.size(), nullptr);
+  const auto number_runs = runs_of(text, mentions.numerals), period_runs = runs_of(text, mentions.periods);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const Numeral& n = mentions.numerals[i];
+    for (const auto& [first, last] : number_runs) {
+      if (i < first || i > last || last == first) continue;
+      for (const auto& [pf, pl] : period_runs)
+        if (pl - pf == last - first) out[i] = &mentions.periods[pf + (i - first)];
+    }
+    for (const PeriodMention& m : mentions.periods) {
+      if (out[i] != nullptr || m.begin < n.end) continue;
+      const std::string gap = lower_ascii(text.substr(n.end, m.begin - n.end));
+      for (const std::string_view in : {" in ", " in the ", " at ", " on ", " for ", " for the ", " during ", " as of ", " at the end of ", " of ", " (", " by "})
+        if (gap == in) out[i] = &m;
+    }
+    for (const PeriodMention& m : mentions.periods) {
+      if (out[i] != nullptr || m.end > n.begin) continue;
+      const std::string gap = lower_ascii(text.substr(m.end, n.begin - m.end));
+      for (const std::string_view in : {" (", ": ", ", ", "'s ", "\u2019s ", " figure was ", " figure of "})
+        if (gap == in) out[i] = &m;
+    }
+  }
+  return out;
+}
+
 std::optional<Numeral> parse_cell(std::string_view text) {
   std::string t = normalise_text(text);
   Numeral out;

@@ -63,6 +63,10 @@ Mentions find_mentions(std::string_view text);
 // `until`: where the next figure of the same kind begins. nullptr = none said.
 const PeriodMention* period_of(std::string_view text, const std::vector<PeriodMention>& periods, size_t begin, size_t end, size_t until);
 
+// For each numeral the period that its place alone gives it, nullptr where that does not decide: lists of one length
+// ("$5, $6 and $7 million in 2022, 2021 and 2020"), "$5 million in 2022", "2022 ($5 million)". Pointers into `mentions`.
+std::vector<const PeriodMention*> place_periods(std::string_view text, const Mentions& mentions);
+
 // Is the mention what something else is compared with?
 bool is_comparison(std::string_view text, const PeriodMention& mention);
 

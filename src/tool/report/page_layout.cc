@@ -40,6 +40,23 @@ int columns_of(std::string_view text) {
 bool is_mark(std::string_view t) { return t == "$" || t == "%" || t == ")" || t == ")%" || t == "\u20ac" || t == "\u00a3" || t == "$(" || t == "("; }
 bool is_dash(std::string_view t) { return t == "-" || t == "--" || t == "\u2014" || t == "\u2013" || t == "\u2212"; }
 
+// A line of running text, not of a table: the rows below it have no header above it.
+bool is_prose(std::string_view text) {
+  const std::string t = lower_ascii(normalise_text(text));
+  const auto words = 1 + std::count(t.begin(), t.end(), ' ');
+  if (words < 9) return false;
+  static constexpr std::string_view kVerbs[] = {" is ", " are ", " was ", " were ", " has ", " have ", " had ", " summarizes ", " summarize ", " presents ",
+      " shows ", " sets forth ", " provides ", " reflects ", " includes ", " consist ", " consists ", " follows", " following table", " tables "};
+  return words >= 20 || t.ends_with('.') || std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view verb) { return has(t, verb); });
+}
+
+// "8 years", "4.7 months": a number that no note of the table scales.
+std::string_view without_unit_word(std::string_view text) {
+  for (const std::string_view unit : {" years", " year", " months", " month", " weeks", " days", " yrs"})
+    if (text.ends_with(unit)) return text.substr(0, text.size() - unit.size());
+  return text;
+}
+
 // Month, day and span words of a header segment, without a year.
 bool header_words(std::string_view text, Period* p) {
   const std::string t = lower_ascii(text);
@@ -145,8 +162,9 @@ std::vector<PageCell> PageLayout::cells_of(const Line& line, std::string* label)
   std::string currency;
   bool label_open = true;
   auto add = [&](std::string_view text, int begin, int end) {
-    auto number = parse_cell(text);
+    auto number = parse_cell(without_unit_word(text));
     if (!number) return false;
+    number->printed = text;
     if (!currency.empty() && number->unit == NumeralUnit::plain) number->unit = NumeralUnit::currency, number->currency = currency;
     currency.clear();
     cells.push_back({*number, {}, {}, begin, end});
@@ -172,6 +190,11 @@ std::vector<PageCell> PageLayout::cells_of(const Line& line, std::string* label)
       currency = "USD", label_open = false;
       continue;
     }
+    // "2025  $ 702": a row that a year names.
+    if (k == 0 && label != nullptr && is_bare_year(text) && line.n_numbers > 0) {
+      *label = text;
+      continue;
+    }
     // A number of its own, or several with single spaces ("13.25 % 11.93 %", "(1.1)% 3%").
     if (add(text, s.begin, s.end)) {
       label_open = false;
@@ -186,10 +209,12 @@ std::vector<PageCell> PageLayout::cells_of(const Line& line, std::string* label)
     size_t first = words.size();
     while (first > 0 && (parse_cell(words[first - 1].first) || is_mark(words[first - 1].first))) --first;
     const bool all = first == 0;
+    // "$218.21 to $296.84" names a row.
+    const bool range = first > 0 && (words[first - 1].first == "to" || words[first - 1].first == "through");
     // The tail of a label is a cell only when it is no year, no note "(3)", and something follows.
     size_t n_tail = 0;
     for (size_t w = first; w < words.size(); ++w) n_tail += parse_cell(words[w].first).has_value();
-    bool tail = n_tail > 0 && label_open && first > 0 &&
+    bool tail = n_tail > 0 && label_open && first > 0 && !range &&
                 (n_tail > 1 || line.segments.size() > 1) && !(n_tail == 1 && (is_bare_year(words.back().first) || (words.back().first.size() <= 4 && words.back().first[0] == '(')));
     if (tail && n_tail == 1 && line.n_numbers > 0) tail = has(words.back().first, ",") || has(words.back().first, ".");
     if (!all && !tail) {
@@ -226,9 +251,15 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
   for (size_t i = at; i-- > stop;) {
     const Line& line = lines_[i];
     if (line.blank || line.n_numbers > 0) continue;
+    // A long label that wraps ends in a line with the row's figures.
+    const bool wraps = i + 1 <= at && lines_[i + 1].n_numbers > 0;
+    if (line.segments.size() <= 2 && !wraps && is_prose(line.text)) {
+      period_of_caption(i, cells);
+      break;
+    }
     std::vector<Header> here;
+    size_t n_left = 0;
     for (const Segment& s : line.segments) {
-      if (s.end < left) continue;
       for (const PeriodMention& m : find_mentions(s.text).periods) {
         if (m.period.year == 0) continue;
         const int begin = s.begin + columns_of(std::string_view(s.text).substr(0, m.begin));
@@ -236,9 +267,12 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
         // "12 weeks 2023": the words beside the year say how long.
         if (period.span == Span::unknown && header_words(s.text, &words) && words.span != Span::instant) period.span = words.span, period.count = words.count;
         here.push_back({begin, s.begin + columns_of(std::string_view(s.text).substr(0, m.end)), period});
+        n_left += s.end < left ? 1 : 0;
       }
     }
-    // A long sentence that mentions a year is no header.
+    // Far left of the figures stands no header, unless there is one for each of them.
+    if (here.size() != cells->size()) here.erase(here.begin(), here.begin() + static_cast<std::ptrdiff_t>(n_left));
+    // A long label that mentions a year is no header.
     const bool sentence = line.segments.size() <= 2 && std::any_of(line.segments.begin(), line.segments.end(), [](const Segment& s) {
                             return s.text.size() > 60;
                           });
@@ -346,6 +380,20 @@ void PageLayout::set_periods(size_t at, std::vector<PageCell>* cells) const {
   }
 }
 
+// "The following table shows the activities of fiscal 2023 (in millions):" over columns without years.
+void PageLayout::period_of_caption(size_t last, std::vector<PageCell>* cells) const {
+  std::string text;
+  for (size_t i = last + 1; i-- > 0 && last - i < 4 && !lines_[i].blank;) text = lines_[i].text + " " + text;
+  const size_t end = text.rfind(". ");
+  Period only;
+  for (const PeriodMention& m : find_mentions(end == std::string::npos || end + 40 > text.size() ? text : text.substr(end)).periods) {
+    if (m.period.year == 0) continue;
+    if (only.year != 0 && only.year != m.period.year) return;
+    only.year = m.period.year;
+  }
+  for (PageCell& cell : *cells) cell.period.year = only.year;
+}
+
 // "Balance at December 31, 2022", "As of July 31, 2023": a row with a date of its own.
 bool PageLayout::period_of_label(std::string_view label, std::vector<PageCell>* cells) const {
   const auto mentions = find_mentions(label).periods;
@@ -446,7 +494,6 @@ void PageLayout::open_percentages(size_t at, PageRow* row) const {
 
 void PageLayout::set_scales(size_t at, PageRow* row) const {
   int scale = -1, of_column = -1;
-  bool except = false;
   // The nearest note above; a row's own label may carry one ("Total cardholders (000's)").
   for (size_t i = at + 1; i-- > 0;) {
     const int found = note_scale(lines_[i].text);
@@ -457,7 +504,6 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
     }
     if (found >= 0) {
       scale = found;
-      except = has(lower_ascii(lines_[i].text), "except");
       break;
     }
   }
@@ -469,7 +515,6 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
     return std::any_of(words.begin(), words.end(), [&](std::string_view w) { return has(near, w); });
   };
   const bool per_share = any({"per share", "per common share", "diluted", "basic", "dividend", "earnings/(loss)", "per unit"});
-  const bool counted = any({"unit count", "stores", "warehouses", "employees", "associates", "square feet", "retail units", "clubs", "buyers", "holders", "households"});
   for (PageCell& cell : row->cells) {
     const Numeral& n = cell.number;
     if (n.unit == NumeralUnit::percent) {
@@ -481,12 +526,15 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
     if (point != std::string::npos)
       while (point + 1 + places < n.printed.size() && n.printed[point + 1 + places] >= '0' && n.printed[point + 1 + places] <= '9') ++places;
     const bool small = places >= 2 && n.value.magnitude() < Rational(1000);
-    if (scale < 0) {
+    if (n.printed.find_first_of("abcdefghijklmnopqrstuvwxyz") != std::string::npos) {
+      cell.scales = {0};  // "8 years"
+    } else if (scale < 0) {
       cell.scales = {0};
       if (fallback_scale_ > 0 && !(small && per_share)) cell.scales.push_back(fallback_scale_);
     } else if (small && per_share) {
       cell.scales = {0};
-    } else if (counted || (except && small) || has(near, "weighted average")) {
+    } else if (small || has(near, "weighted average")) {
+      // Two decimals are those of a price or a rate, which no note scales, unless all amounts have them.
       cell.scales = {scale, 0};
     } else {
       cell.scales = {scale};

@@ -66,6 +66,7 @@ class PageLayout {
   };
   std::vector<PageCell> cells_of(const Line& line, std::string* label) const;
   void set_periods(size_t line, std::vector<PageCell>* cells) const;
+  void period_of_caption(size_t last, std::vector<PageCell>* cells) const;
   bool period_of_label(std::string_view label, std::vector<PageCell>* cells) const;
   bool period_of_movement(size_t line, std::vector<PageCell>* cells) const;
   bool periods_of_stub(size_t line, std::vector<PageCell>* cells) const;

@@ -52,6 +52,30 @@ TEST(PageLayout, GivesEachNumberItsPeriodScaleAndUnit) {
   EXPECT_EQ(row.cells[0].number.value, Rational(611289));
 }
 
+TEST(PageLayout, TakesNoHeaderFromBeyondRunningText) {
+  const std::string page = std::string(kIncome) +
+                           "\nThe following table summarizes the charges of the plan for fiscal 2020 (in millions):\n"
+                           "                                                      Workforce        Real estate           Total\n"
+                           "Charges                                                     683              145              828\n";
+  const PageRow row = row_of(PageLayout(page), "Charges 683 145 828");
+  ASSERT_EQ(row.cells.size(), 3u);
+  for (const PageCell& cell : row.cells) EXPECT_EQ(cell.period.year, 2020);
+}
+
+TEST(PageLayout, ReadsAYearAtTheLeftAsTheRowsName) {
+  const PageRow row = row_of(PageLayout("Maturities (in millions)\n\n2025        $     702\n2026              1,911\n"), "2025 $ 702");
+  EXPECT_EQ(row.label, "2025");
+  ASSERT_EQ(row.cells.size(), 1u);
+  EXPECT_EQ(row.cells[0].period.year, 2025);
+}
+
+TEST(PageLayout, ScalesNoTermsInYears) {
+  const PageRow row = row_of(PageLayout("(in millions)\nCustomer relationships          3,690          8 years\n"), "Customer relationships 3,690 8 years");
+  ASSERT_EQ(row.cells.size(), 2u);
+  EXPECT_EQ(row.cells[0].scales, std::vector<int>{6});
+  EXPECT_EQ(row.cells[1].scales, std::vector<int>{0});
+}
+
 TEST(PageLayout, KeepsPerShareAmountsOutOfTheTablesScale) {
   const PageRow row = row_of(PageLayout(kIncome), "Diluted net income per common share $ 4.27");
   EXPECT_EQ(row.cells[0].scales, std::vector<int>{0});

@@ -71,16 +71,16 @@ const std::set<std::string, std::less<>>& stop_words() {
 int direction_of(std::string_view word) {
   static const std::map<std::string, int, std::less<>> kDirections = {
       {"rose", 1}, {"rise", 1}, {"rises", 1}, {"rising", 1}, {"risen", 1}, {"grew", 1}, {"grow", 1}, {"grows", 1}, {"growing", 1}, {"growth", 1},
-      {"grown", 1}, {"increase", 1}, {"increased", 1}, {"increases", 1}, {"increasing", 1}, {"gain", 1}, {"gained", 1}, {"gains", 1}, {"climbed", 1}, {"improving", 1}, {"expanding", 1}, {"jumping", 1}, {"advancing", 1}, {"gaining", 1}, {"surging", 1},
-      {"jumped", 1}, {"up", 1}, {"higher", 1}, {"improved", 1}, {"expanded", 1}, {"exceeded", 1}, {"exceeds", 1}, {"surpassed", 1}, {"added", 1},
-      {"more", 1}, {"above", 1}, {"advanced", 1}, {"surged", 1}, {"greater", 1}, {"climbs", 1}, {"climb", 1}, {"climbing", 1}, {"widened", 1}, {"widening", 1}, {"soared", 1},
-      {"swelled", 1}, {"rallied", 1}, {"strengthened", 1}, {"accelerated", 1}, {"doubled", 1}, {"tripled", 1}, {"raised", 1}, {"raise", 1}, {"lifted", 1},
-      {"rebounded", 1}, {"recovered", 1}, {"leapt", 1}, {"mounted", 1}, {"boosted", 1}, {"ballooned", 1}, {"outpaced", 1}, {"jump", 1}, {"surge", 1}, {"improvement", 1},
+      {"grown", 1}, {"increase", 1}, {"increased", 1}, {"increases", 1}, {"increasing", 1}, {"gain", 1}, {"gained", 1}, {"gains", 1}, {"climbed", 1}, {"expanding", 1}, {"jumping", 1}, {"advancing", 1}, {"gaining", 1}, {"surging", 1},
+      {"jumped", 1}, {"up", 1}, {"higher", 1}, {"expanded", 1}, {"exceeded", 1}, {"exceeds", 1}, {"surpassed", 1}, {"added", 1},
+      {"more", 1}, {"above", 1}, {"advanced", 1}, {"surged", 1}, {"greater", 1}, {"climbs", 1}, {"climb", 1}, {"climbing", 1}, {"lengthened", 1}, {"widened", 1}, {"widening", 1}, {"soared", 1},
+      {"swelled", 1}, {"rallied", 1}, {"accelerated", 1}, {"doubled", 1}, {"tripled", 1}, {"raised", 1}, {"raise", 1}, {"lifted", 1},
+      {"rebounded", 1}, {"recovered", 1}, {"leapt", 1}, {"mounted", 1}, {"boosted", 1}, {"ballooned", 1}, {"outpaced", 1}, {"jump", 1}, {"surge", 1},
       {"fell", -1}, {"fall", -1}, {"falls", -1}, {"falling", -1}, {"fallen", -1}, {"declined", -1}, {"decline", -1}, {"declines", -1}, {"declining", -1},
       {"decreased", -1}, {"decrease", -1}, {"decreases", -1}, {"decreasing", -1}, {"dropped", -1}, {"dropping", -1}, {"slipping", -1}, {"sliding", -1}, {"contracting", -1}, {"easing", -1}, {"narrowing", -1}, {"sinking", -1}, {"dipping", -1}, {"drop", -1}, {"down", -1}, {"lower", -1}, {"shrank", -1}, {"shrunk", -1},
       {"reduced", -1}, {"reduction", -1}, {"slipped", -1}, {"plunged", -1}, {"below", -1}, {"contracted", -1}, {"less", -1}, {"fewer", -1}, {"cut", -1}, {"cost", 0}, {"slid", -1}, {"negatively", -1}, {"sank", -1}, {"tumbled", -1},
-      {"eased", -1}, {"narrowed", -1}, {"weakened", -1}, {"slumped", -1}, {"dipped", -1}, {"receded", -1}, {"halved", -1}, {"trimmed", -1}, {"diminished", -1},
-      {"softened", -1}, {"plummeted", -1}, {"shed", -1}, {"deteriorated", -1}, {"retreated", -1}, {"slowed", -1}, {"dwindled", -1}, {"lowered", -1}, {"shrinking", -1}};
+      {"eased", -1}, {"narrowed", -1}, {"slumped", -1}, {"dipped", -1}, {"receded", -1}, {"halved", -1}, {"trimmed", -1}, {"diminished", -1},
+      {"softened", -1}, {"plummeted", -1}, {"shed", -1}, {"retreated", -1}, {"slowed", -1}, {"dwindled", -1}, {"lowered", -1}, {"shortened", -1}, {"shrinking", -1}};
   const auto found = kDirections.find(word);
   return found == kDirections.end() ? 0 : found->second;
 }
@@ -95,10 +95,16 @@ std::vector<Directed> find_directions(std::string_view text) {
     if (d == 0) continue;
     const std::string_view next = i + 1 < words.size() ? std::string_view(lowered).substr(words[i + 1].begin, words[i + 1].end - words[i + 1].begin) : "";
     const std::string_view before = i > 0 ? std::string_view(lowered).substr(words[i - 1].begin, words[i - 1].end - words[i - 1].begin) : "";
-    if (w == "up" && (next == "to" || before == "made" || before == "make" || before == "makes" || before == "set")) continue;
+    const bool moved = before == "went" || before == "moved" || before == "edged" || before == "ticked" || before == "crept";
+    if (w == "up" && ((next == "to" && !moved) || before == "made" || before == "make" || before == "makes" || before == "set")) continue;
     if ((w == "more" || w == "less" || w == "fewer") && before != "times" && next == "than" && before != "was" && before != "is" && before != "were") continue;
     if (w == "more" && next != "than") continue;
-    // "a gain of $354 million" is a result, no movement.
+    // "a gain of $354 million" is a result, no movement; "a gain of 1.6%" is one.
+    const std::string_view rest = std::string_view(lowered).substr(words[i].end, 14);
+    if (rest.find('%') != std::string_view::npos || rest.find("percent") != std::string_view::npos) {
+      out.push_back({words[i].begin, words[i].end, d});
+      continue;
+    }
     if ((w == "gain" || w == "gains") && (before == "a" || next == "of" || next == "on" || next == "from")) continue;
     out.push_back({words[i].begin, words[i].end, d});
   }
@@ -130,7 +136,13 @@ std::set<std::string> modal_words(std::string_view text) {
   const std::string lowered = lower_ascii(normalise_text(text));
   for (const Word& w : words_of(lowered)) {
     const auto found = kModal.find(std::string_view(lowered).substr(w.begin, w.end - w.begin));
-    if (found != kModal.end()) out.insert(found->second);
+    if (found == kModal.end()) continue;
+    const std::string_view after = std::string_view(lowered).substr(w.end);
+    // "due in 2025", "the plan's assets", "the next five years" explain and foretell nothing.
+    if (found->first == "due" && !after.starts_with(" to ")) continue;
+    if (found->first.starts_with("plan") && !after.starts_with(" to ")) continue;
+    if (found->first == "next" && std::min(after.find("years"), after.find("months")) < 18) continue;
+    out.insert(found->second);
   }
   return out;
 }
