@@ -355,6 +355,8 @@ class Finder {
     out.value = *out.value.times(unit_scale);
     out.half_step = out.from_word ? Rational(0) : *Rational::of("0.5").times(*Rational(10).power(out.scale - places));
     approximate(out, from);
+    // "$15 billion and more" is a floor, not a rounded figure.
+    if ((word(at) == "and" || word(at) == "or") && (word(at + 1) == "more" || word(at + 1) == "above")) out.approximation = Approximation::above, out.half_step = Rational(0);
     for (size_t k = from; k < at; ++k) used_[k] = true;
     out.begin = tokens_[from].begin;
     out.end = tokens_[at - 1].end;
