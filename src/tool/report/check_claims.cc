@@ -248,6 +248,10 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   for (size_t at = before_it.find(';'); at != std::string_view::npos; at = before_it.find(';', at + 1)) previous = std::max(previous, at);
   for (const Directed& d : w.directions)
     if (d.begin < n.begin && d.begin >= previous) context.direction = d.direction;
+  // "slid from pre-tax income of $38.2 billion to a loss": the first is where it started.
+  for (const Directed& d : w.directions)
+    if (const std::string_view between = d.end <= n.begin && d.begin >= previous ? before_it.substr(d.end) : std::string_view(); between.starts_with(" from ") && between.find(" to ") == std::string_view::npos && !percentage)
+      context.direction = 0;
   const bool after = context.direction == 0;
   for (const Directed& d : w.directions)
     if (after && d.begin >= n.end && d.begin <= n.end + 2) context.direction = d.direction;
@@ -269,9 +273,10 @@ NumeralContext context_of(const Work& w, const Numeral& n, size_t index) {
   // "slipped to $4.27 after $4.87": so is "after".
   if (ends_with_any(before_it, {"after ", "following ", "against ", "versus ", "compared with ", "compared to "}) && !percentage) context.direction = 0;
   if (start) context.direction = 0;
+  context.by_amount = !percentage && ends_with_any(before_it, {" by "});
   context.level = percentage && (ends_with_any(before_it, {" to ", " from ", " at ", " reaching "}) || following_it.starts_with(" of "));
   auto says = [&](std::string_view part) { return lowered.find(part) != std::string::npos; };
-  context.difference_cue = context.change_cue || says("exceed") || says("more than") || says("less than") || says("differ") || says("gap") || says("ahead") || says("behind") ||
+  context.difference_cue = context.change_cue || says("exceed") || says(" more ") || says(" less ") || says("differ") || says("gap") || says("ahead") || says("behind") ||
                            says(" by ") || says("above") || says("below") || says("lead") || says("higher") || says("lower") || says("increase of") ||
                            says("decrease of") || says("added") || says("by a margin") || says("fewer") || says("trail") || says("apart");
   for (const std::string_view of : {"decline of", "drop of", "fall of", "reduction of", "rise of", "gain of", "jump of", "growth of", "improvement of", "change of", "swing of"})
@@ -310,6 +315,24 @@ void drop_directions_of_labels(Work* w) {
       std::erase_if(w->directions, [&](const Directed& d) { return lower_ascii(w->claim.text.substr(d.begin, d.end - d.begin)) == word; });
     }
   }
+}
+
+// "$400 million of notes due October 17, 2023": a day that the quote prints and no figure of it has is part of a name.
+void drop_dates_of_names(Work* w) {
+  std::erase_if(w->mentions.periods, [&](const PeriodMention& said) {
+    if (said.period.day == 0 || w->mentions.periods.size() < 2) return false;
+    bool named = false, of_figure = false;
+    for (size_t i = 0; i < w->evidence.size(); ++i) {
+      const Evidence& e = w->evidence[i];
+      if (!e.is_row) return false;
+      for (const PeriodMention& m : find_mentions(w->claim.cites[i].quote).periods) {
+        const Period& p = m.period;
+        named = named || (p.year == said.period.year && p.month == said.period.month && p.day == said.period.day);
+      }
+      for (const Printed& p : e.figures) of_figure = of_figure || (p.group < kProseGroup && p.period.year != 0 && period_agrees(said.period, p, e));
+    }
+    return named && !of_figure;
+  });
 }
 
 // "in all three years", "over the three periods": counts columns of the row that is cited.
@@ -391,7 +414,7 @@ void check_numerals(Work* w) {
       Printed none;
       none.citation = 0;
       const bool headed = !e.years.empty() || std::any_of(e.figures.begin(), e.figures.end(), [](const Printed& p) { return p.period.year != 0; });
-      printed = printed || period_agrees(said, none, e) || (e.is_row && (!headed || names_period(e.page, said)));
+      printed = printed || period_agrees(said, none, e) || (e.is_row ? !headed || names_period(e.page, said) : is_comparison(w->claim.text, w->mentions.periods[k]) && names_period(e.context, said));
     }
     // A wrong period that already spoiled a number is one mistake, not two.
     const bool told = std::any_of(w->out.issues.begin(), w->out.issues.end(), [](const ClaimIssue& i) { return i.kind == "date" || i.kind == "number" || i.kind == "unit"; });
@@ -561,6 +584,7 @@ Result<ClaimCheck> check_claim(const CheckedClaim& claim, const std::vector<std:
   find_companies(&w, {names.begin(), names.end()});
   check_names(&w);
   drop_directions_of_labels(&w);
+  drop_dates_of_names(&w);
   check_numerals(&w);
   check_durations(&w);
   check_own_direction(&w);

@@ -158,6 +158,15 @@ TEST(CheckClaims, ReadsAmountsOfChangeAndWhatTheyAreMeasuredFrom) {
   EXPECT_THAT(kinds("Walmart's total revenues rose $48.5 billion to $611.3 billion in fiscal 2023.", {kWalmartRevenue}), ElementsAre("number"));
 }
 
+TEST(CheckClaims, PairsFiguresOfEachUnitWithPeriodsRespectively) {
+  const auto figures = figures_of_prose("We repurchased 17.0 million shares for $1.3 billion and 185.8 million shares for $16.2 billion in fiscal 2023 and 2022, respectively.");
+  ASSERT_EQ(figures.size(), 4u);
+  EXPECT_EQ(figures[0].period.year, 2023);
+  EXPECT_EQ(figures[1].period.year, 2023);
+  EXPECT_EQ(figures[2].period.year, 2022);
+  EXPECT_EQ(figures[3].period.year, 2022);
+}
+
 TEST(CheckClaims, NamesADirectionThatTheClaimsOwnFiguresContradict) {
   EXPECT_THAT(kinds("Walmart's operating income rose to $20,428 million in 2023 from $25,942 million in 2022.", {kWalmartIncome}), testing::Contains("sign"));
   EXPECT_THAT(kinds("Walmart's operating income fell to $20,428 million in 2023 from $25,942 million in 2022.", {kWalmartIncome}), IsEmpty());

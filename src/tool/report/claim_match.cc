@@ -72,6 +72,7 @@ bool prints_year(const Evidence& e, int year) { return e.page.find(std::to_strin
 // would a column without a header, where only a year that the page does not print is wrong.
 bool contradicts_period(const NumeralContext& context, const Printed& p, const std::vector<const Printed*>& figures, const std::vector<Evidence>& all) {
   const Evidence& e = evidence_of(p, all);
+  if (p.group == kLabelGroup) return false;  // "4.2% notes due April 17, 2028": a name has no period.
   if (!e.is_row || p.group >= kProseGroup) return !(p.other_period.year != 0 && context.period && context.period->year == p.other_period.year);
   if (p.period.year == 0) {
     if (!context.period || context.period->year == 0 || prints_year(e, context.period->year)) return false;
@@ -139,6 +140,8 @@ int sign_of_order(const NumeralContext& context, const Evidence& a, const Eviden
 bool is_outflow(const Printed& a, const Printed& b, const std::vector<Evidence>& all) {
   if (a.value.sign() >= 0 || b.value.sign() >= 0) return false;
   const std::string label = lower_ascii(evidence_of(a, all).label);
+  // Cash used, a charge for taxes: more of it is a larger amount in brackets.
+  if ((label.find("used") != std::string::npos && label.find("provided") == std::string::npos) || label.find("provision for") != std::string::npos) return true;
   // A row of losses alone: they grew when the amount in brackets did.
   const auto says = [&](std::string_view word) { return label.find(word) != std::string::npos; };
   if (says("loss") && !says("(loss") && !says("income") && !says("profit") && !says("earnings") && !says("/loss")) return true;
@@ -169,11 +172,11 @@ void match_printed(const Numeral& said, const NumeralContext& context, const std
                    const std::vector<const Printed*>& figures, Best* best) {
   for (const Printed* p : figures) {
     // "373,000 shares", "17 years": counts are often outside what the table's note scales.
-    const bool unscaled = said.unit == NumeralUnit::plain && said.scale == 0 && p->unit_open && p->scale > 0 &&
+    const bool unscaled = (said.unit == NumeralUnit::plain || said.unit == NumeralUnit::times) && said.scale == 0 && p->unit_open && p->scale > 0 &&
                           p->value.over(*Rational(10).power(p->scale)).value_or(Rational()).magnitude() == said.value.magnitude();
     if (!close(said, p->value) && !unscaled) continue;
     const std::string how = fmt::format("printed as {}", p->printed);
-    if (!unit_agrees(said, *p)) {
+    if (!unit_agrees(said, *p) && !unscaled) {
       best->offer(MatchKind::unit, how, {p});
       continue;
     }
@@ -182,9 +185,11 @@ void match_printed(const Numeral& said, const NumeralContext& context, const std
       continue;
     }
     MatchKind kind = MatchKind::ok;
-    const bool is_change = (said.unit == NumeralUnit::percent || said.unit == NumeralUnit::points) && !context.level;
+    const bool is_change = context.by_amount || ((said.unit == NumeralUnit::percent || said.unit == NumeralUnit::points) && !context.level);
     if (is_change && context.direction != 0) {
-      const int printed = p->value.sign() < 0 ? -1 : p->direction;
+      const std::string of = lower_ascii(evidence_of(*p, evidence).label);
+      const bool both = of.find("increase (decrease)") != std::string::npos || of.find("increase/(decrease)") != std::string::npos;
+      const int printed = p->value.sign() < 0 ? -1 : both && p->group < kProseGroup ? 1 : p->direction;
       if (printed != 0 && printed != context.direction) kind = MatchKind::sign;
     } else if (!is_change) {
       const int moved = movement(context, *p, figures, evidence);
@@ -259,7 +264,7 @@ void match_pair(const Numeral& said, const NumeralContext& context, const std::v
   // "fell 20 basis points" needs no "by".
   const bool differs = context.difference_cue || (said.unit == NumeralUnit::points && context.change_cue);
   if (differs && like && weighty && said.unit != NumeralUnit::percent && said.unit != NumeralUnit::times) {
-    const Rational difference = minus(a.value, b.value);
+    const Rational difference = one_row && is_outflow(a, b, evidence) ? minus(b.value, a.value) : minus(a.value, b.value);
     if (one_row) {
       const bool order = precedes(b, a) || spans_named_years(context, b, a);
       if (order) judge("difference", difference, named(a), context.direction == 0 || difference.sign() == context.direction);

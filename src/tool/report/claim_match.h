@@ -36,6 +36,7 @@ struct NumeralContext {
   std::vector<Period> periods;                  // The same.
   bool average_cue = false;                     // "averaged"
   bool level = false;                           // A percentage that something rose or fell from or to.
+  bool by_amount = false;                       // "lowered taxes by $45 million": a change and no level.
   bool change_cue = false;                      // A growth word stands in the clause: a percentage is a change.
 };
 

@@ -502,6 +502,19 @@ std::vector<std::pair<size_t, size_t>> runs_of(std::string_view text, const std:
 std::vector<const PeriodMention*> place_periods(std::string_view text, const Mentions& mentions) {
   std::vector<const PeriodMention*> out(mentions.numerals.size(), nullptr);
   const auto number_runs = runs_of(text, mentions.numerals), period_runs = runs_of(text, mentions.periods);
+  // "17.0 million shares for $1.3 billion and 185.8 million shares for $16.2 billion in 2023 and 2022, respectively":
+  // the figures of each unit, in order.
+  for (size_t r = 0; r < period_runs.size(); ++r) {
+    const auto [pf, pl] = period_runs[r];
+    const std::string_view tail = text.substr(mentions.periods[pl].end, 16);
+    if (pl == pf || tail.find("respectively") == std::string_view::npos) continue;
+    const size_t from = pf == 0 ? 0 : mentions.periods[pf - 1].end;
+    std::map<NumeralUnit, std::vector<size_t>> of_unit;
+    for (size_t i = 0; i < out.size(); ++i)
+      if (mentions.numerals[i].begin >= from && mentions.numerals[i].end <= mentions.periods[pf].begin) of_unit[mentions.numerals[i].unit].push_back(i);
+    for (const auto& [unit, indices] : of_unit)
+      for (size_t k = 0; indices.size() == pl - pf + 1 && k < indices.size(); ++k) out[indices[k]] = &mentions.periods[pf + k];
+  }
   for (size_t i = 0; i < out.size(); ++i) {
     const Numeral& n = mentions.numerals[i];
     for (const auto& [first, last] : number_runs) {

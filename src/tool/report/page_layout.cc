@@ -52,7 +52,7 @@ bool is_prose(std::string_view text) {
 
 // "8 years", "4.7 months": a number that no note of the table scales.
 std::string_view without_unit_word(std::string_view text) {
-  for (const std::string_view unit : {" years", " year", " months", " month", " weeks", " days", " yrs"})
+  for (const std::string_view unit : {" years", " year", " months", " month", " weeks", " days", " yrs", " pts"})
     if (text.ends_with(unit)) return text.substr(0, text.size() - unit.size());
   return text;
 }
@@ -165,6 +165,7 @@ std::vector<PageCell> PageLayout::cells_of(const Line& line, std::string* label)
     auto number = parse_cell(without_unit_word(text));
     if (!number) return false;
     number->printed = text;
+    if (text.ends_with(" pts")) number->unit = NumeralUnit::points;
     if (!currency.empty() && number->unit == NumeralUnit::plain) number->unit = NumeralUnit::currency, number->currency = currency;
     currency.clear();
     cells.push_back({*number, {}, {}, begin, end});
@@ -517,7 +518,7 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
   const bool per_share = any({"per share", "per common share", "diluted", "basic", "dividend", "earnings/(loss)", "per unit"});
   for (PageCell& cell : row->cells) {
     const Numeral& n = cell.number;
-    if (n.unit == NumeralUnit::percent) {
+    if (n.unit == NumeralUnit::percent || n.unit == NumeralUnit::points) {
       cell.scales = {0};
       continue;
     }
@@ -533,8 +534,9 @@ void PageLayout::set_scales(size_t at, PageRow* row) const {
       if (fallback_scale_ > 0 && !(small && per_share)) cell.scales.push_back(fallback_scale_);
     } else if (small && per_share) {
       cell.scales = {0};
-    } else if (small || has(near, "weighted average")) {
-      // Two decimals are those of a price or a rate, which no note scales, unless all amounts have them.
+    } else if (small || has(near, "weighted average") || (scale > 3 && !(n.value.magnitude() < Rational(1000000)))) {
+      // Two decimals are those of a price or a rate, which no note scales, unless all amounts have them; millions of
+      // millions are a count.
       cell.scales = {scale, 0};
     } else {
       cell.scales = {scale};

@@ -139,7 +139,7 @@ std::set<std::string> modal_words(std::string_view text) {
     if (found == kModal.end()) continue;
     const std::string_view after = std::string_view(lowered).substr(w.end);
     // "due in 2025", "the plan's assets", "the next five years" explain and foretell nothing.
-    if (found->first == "due" && !after.starts_with(" to ")) continue;
+    if (found->first == "due" && (!after.starts_with(" to ") || after.starts_with(" to repay") || after.starts_with(" to pay") || after.starts_with(" to be "))) continue;
     if (found->first.starts_with("plan") && !after.starts_with(" to ")) continue;
     if (found->first == "next" && std::min(after.find("years"), after.find("months")) < 18) continue;
     out.insert(found->second);
