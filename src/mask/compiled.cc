@@ -30,7 +30,7 @@ void apply(const TokenSet& set, int budget, std::span<uint64_t> out) {
 
 const StringMachine& string_of(const Position& position) {
   return position.kind == Position::kExtraKey
-             ? static_cast<const Members::Extra*>(position.thing)->key
+             ? *static_cast<const Members::Extra*>(position.thing)->key
              : *static_cast<const StringMachine*>(position.thing);
 }
 
@@ -404,8 +404,12 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
   const auto& extra = *static_cast<const Members::Extra*>(position.thing);
   const Members& members = *position.frame->container->members;
   const Names& seen = position.frame->keys_seen();
-  std::vector<std::string_view> taken = Grammar::taken(members, seen, position.text);
+  const std::vector<std::string_view> taken = Grammar::taken(members, seen, position.text);
   if (taken.empty()) return;
+  // A taken key may be spelt with escapes too. Without a pattern it can always be made a new one.
+  const auto slack = static_cast<int>(taken.size()) + extra.key->cost_most();
+  const bool is_ample = plus(position.after, slack) <= cost_max;
+  if (extra.key->is_free() && is_ample) return;
   for (const std::string_view name : taken) {
     StringState state = position.string;
     std::string text = position.text;
@@ -415,7 +419,7 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
       uint32_t child = node + 1;
       while (child < trie.end[node] && trie.byte[child] != byte) child = trie.end[child];
       if (child >= trie.end[node] || byte == '"' || byte == '\\') break;
-      if (!extra.key.step(state, byte, &text)) break;
+      if (!extra.key->step(state, byte, &text)) break;
       node = child;
       if (trie.token_at[node] == -1) continue;
       if (plus(position.after, grammar_->key_cost(members, extra, state, text, seen)) <= cost_max) {
@@ -426,9 +430,7 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
       }
     }
   }
-  // A taken key may be spelt with escapes too: those are left out where every byte counts.
-  const auto slack = static_cast<int>(taken.size()) + extra.key.cost_most();
-  if (extra.key.is_raw() || plus(position.after, slack) <= cost_max) return;
+  if (extra.key->is_raw() || is_ample) return;
   for (const int32_t token : trie.escaped) clear_bit(out, token);
 }
 
@@ -485,13 +487,21 @@ void CompiledMask::allow_leaving(const Position& position, int cost_max,
   const std::vector<Trie::Leaver>& all = between ? trie.leavers : closing->leavers;
   if (all.empty()) return;
   const Found costs = find_costs();
-  const bool is_threatened =
-      is_key && !Grammar::taken(*position.frame->container->members, position.frame->keys_seen(),
-                                position.text).empty();
+  std::vector<std::string_view> taken;
+  if (is_key) {
+    taken = Grammar::taken(*position.frame->container->members, position.frame->keys_seen(),
+                           position.text);
+  }
+  std::string text = position.text;
   for (const Trie::Leaver& one : all) {
     if (costs->costs[one.suffix] > cost_max) continue;
     if (one.characters < state.min_left || one.characters > state.max_left) continue;
-    const bool exactly = is_threatened || (is_key && costs->returns[one.suffix]);
+    if (!taken.empty() && one.is_plain) {
+      text.resize(position.text.size());
+      text.append(vocabulary_->piece(one.token), 0, one.quote);
+      if (std::binary_search(taken.begin(), taken.end(), text)) continue;
+    }
+    const bool exactly = is_key && (costs->returns[one.suffix] || (!taken.empty() && !one.is_plain));
     if (!exactly || cost_after(position, one.token) <= cost_max) set_bit(out, one.token);
   }
 }

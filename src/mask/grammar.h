@@ -54,7 +54,7 @@ struct Members {
     int cost = 0;
   };
   struct Extra {  // Any other key of a language, not one of `reserved` and none twice.
-    StringMachine key;
+    std::shared_ptr<const StringMachine> key;
     const GrammarNode* node = nullptr;
     uint32_t witness = 0;  // Bits: which of the wanted members it is.
     std::vector<int> lengths;  // Of its shortest keys, where new ones may have to be counted on.
@@ -100,7 +100,7 @@ struct ArrayPlan {
 struct Alternative {
   std::unique_ptr<LiteralTrie> literals;  // null, true, false as the types allow; or the enum.
   std::unique_ptr<NumberMachine> number;
-  std::unique_ptr<StringMachine> string;
+  std::shared_ptr<const StringMachine> string;
   std::unique_ptr<Members> members;
   bool is_array = false;
 
@@ -155,6 +155,8 @@ class Grammar {
   // Of the goal; made if it is new, and its alternatives then wait to be built.
   GrammarNode* node(Goal goal);
   const GrammarNode* nothing();
+  // Equal machines are one, so that what is found of them is found once.
+  std::shared_ptr<const StringMachine> shared(StringMachine machine);
   Result<void> build(GrammarNode& out, const Goal& goal);
   Result<void> build(Alternative& out, const Conjunction& all);
   Result<void> build_string(Alternative& out, const Conjunction& all);
@@ -188,6 +190,7 @@ class Grammar {
   const Vocabulary::Trie* trie_ = nullptr;
   std::unique_ptr<Expander> expander_;
   std::map<Literal, contract::Dfa> name_languages_;
+  std::multimap<size_t, std::shared_ptr<const StringMachine>> machines_;  // By hash.
   size_t literal_bytes_ = 0;
   size_t states_ = 0;
   const GrammarNode* root_ = nullptr;

@@ -251,7 +251,7 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
       }
       if (in) possible |= 1u << w;
     }
-    const auto add = [&](const StringMachine& key) {
+    const auto add = [&](const std::shared_ptr<const StringMachine>& key) {
       for (uint32_t set = 0; set <= possible; ++set) {
         if (set & ~possible) continue;
         Goal value = child;
@@ -265,13 +265,10 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
     };
     if (!expander_->normal(child)) continue;
     if (patterns.empty() && !names) {
-      add(StringMachine::free(*trie_, 0, std::nullopt));
-      if (options_.any_spelling) {
-        for (Members::Extra& extra : members.extras) extra.key.any_escape();
-      }
+      add(shared(StringMachine::free(*trie_, 0, std::nullopt)));
     } else if (!language.is_empty()) {
       states_ += language.n_states();
-      add(StringMachine::raw(std::move(language), *trie_));
+      add(shared(StringMachine::raw(std::move(language), *trie_)));
     }
   }
   return {};

@@ -52,7 +52,7 @@ Result<void> Grammar::finish_members(Members& members, const std::string& pointe
   }
   if (members.witnesses != 0 || members.min > members.n_required) {
     for (Members::Extra& extra : members.extras) {
-      if (!extra.key.is_free()) extra.lengths = extra.key.shortest_lengths(kLengthsMax);
+      if (!extra.key->is_free()) extra.lengths = extra.key->shortest_lengths(kLengthsMax);
     }
   }
   if (!members.extras.empty() && members.min > n + kNewKeysMax) {
@@ -165,11 +165,11 @@ int Grammar::new_keys_cost(const Members& members, uint32_t witness, uint64_t n,
   for (const Members::Extra& extra : members.extras) {
     if (witness & ~extra.witness) continue;
     int key = kInfinite;
-    if (extra.key.is_free()) {
+    if (extra.key->is_free()) {
       key = 1 + characters_to_new(members.reserved.size() + seen.size() + n_coming + n);
     } else {
       // Of so many strings of the language, `n` at least are new.
-      const auto in = [&](const std::string& text) { return extra.key.dfa().matches(text); };
+      const auto in = [&](const std::string& text) { return extra.key->dfa().matches(text); };
       const auto used = static_cast<size_t>(
           std::count_if(members.reserved.begin(), members.reserved.end(), in) +
           std::count_if(seen.begin(), seen.end(), in));
@@ -184,16 +184,16 @@ int Grammar::new_keys_cost(const Members& members, uint32_t witness, uint64_t n,
 
 int Grammar::key_cost(const Members& members, const Members::Extra& extra,
                       const StringState& state, const std::string& text, const Names& seen) const {
-  const int plain = extra.key.cost(state);
+  const int plain = extra.key->cost(state);
   if (plain >= kInfinite) return plain;
   std::vector<std::string_view> rests = taken(members, seen, text);
   const size_t n = rests.size();
   if (n == 0) return plain;
-  if (!extra.key.is_free()) {
+  if (!extra.key->is_free()) {
     for (std::string_view& rest : rests) rest.remove_prefix(text.size());
-    return extra.key.cost_new(state.state, rests);
+    return extra.key->cost_new(state.state, rests);
   }
-  const bool between = extra.key.may_close(state);
+  const bool between = extra.key->may_close(state);
   if (!between) return plus(plain, 1 + characters_to_new(n));
   return is_taken(members, seen, text) ? plus(plain, 1 + characters_to_new(n / 93)) : plain;
 }
