@@ -121,7 +121,7 @@ struct GrammarNode {
 
 class Grammar {
  public:
-  static constexpr size_t kStatesMax = 1'000'000;  // Of all automata built here.
+  static constexpr size_t kStatesMax = 250'000;  // Of all automata built here.
 
   static Result<std::unique_ptr<Grammar>> create(const contract::Program& program, bool closed,
                                                  const Vocabulary& vocabulary,

@@ -282,8 +282,10 @@ TEST(Mask, RandomGenerationsAreValidAndNeverCut) {
     auto schema = Schema::compile(document, "Random");
     ASSERT_TRUE(schema) << contract::to_json(document) << schema.error().to_string();
     auto mask = compile(*schema, vocabulary());
-    if (!mask) {  // Nothing fits: then the schema must be empty, or need undeclared keys.
-      EXPECT_EQ(mask.error().number, 2203) << mask.error().to_string();
+    if (!mask) {  // Nothing fits, or an array or object under `not`.
+      EXPECT_TRUE(mask.error().number == 2203 || mask.error().number == 2202 ||
+                  mask.error().value == "enum")
+          << mask.error().to_string();
       ++n_refused;
       continue;
     }
