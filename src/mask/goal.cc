@@ -252,6 +252,10 @@ void Expander::require(Branch& branch, NodeId id) {
   const Subschema& node = program_.at(id);
   Conjunction& now = branch.conjunction;
   now.types &= node.types;
+  if (node.dialect == contract::Dialect::draft4 && (node.types & contract::kInteger) &&
+      !(node.types & contract::kFraction)) {
+    now.number.plain = true;
+  }
   if (node.has_enum && (!now.values || node.values.size() < now.values->values.size())) {
     now.values = &node;
   }

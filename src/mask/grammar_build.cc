@@ -188,7 +188,9 @@ void Grammar::add_constant(GrammarNode& out, const contract::Value& value) {
   if (const contract::Number* number = value.get_number()) {  // 2.0 may be written as 2 too.
     const auto plain = contract::Decimal::parse(number->text).plain(32);
     if (plain && *plain != written) literals.add(*plain, 0, *trie_);
-    if (options_.any_spelling && number->text.find_first_of(".eE") == std::string::npos) {
+    const contract::Program& program = expander_->program();
+    if (options_.any_spelling && number->text.find_first_of(".eE") == std::string::npos &&
+        program.at(program.root).dialect != contract::Dialect::draft4) {
       literals.add(written + ".0", 0, *trie_);
     }
   }

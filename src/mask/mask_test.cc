@@ -240,6 +240,8 @@ TEST(Mask, TextsOfOthersMayBeSpeltInAnyWay) {
         {"1.5", "1e-5", "01", "1e"});
   check(R"({"type":"number","minimum":1,"maximum":1000})",
         {"1e3", "1E+2", "12.5e-1", "5.12345678901234567890123"}, {"1e4", "0.1", "2e-1", "11e2"});
+  check(R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"integer"})", {"12", "-3"},
+        {"1.0", "1e2"});
   check(R"({"type":"number","multipleOf":0.5})", {"5e-1", "1e2", "0.50"}, {"5e-2", "0.3"});
   check(R"({"type":"string","pattern":"^[\u00e9\ud83d\ude00]$"})",
         {R"("\u00e9")", R"("\ud83d\ude00")", "\"\xC3\xA9\""},

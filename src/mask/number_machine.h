@@ -28,6 +28,7 @@ struct NumberGoal {
   std::vector<contract::Decimal> multiples;      // Of each of these ...
   std::vector<contract::Decimal> non_multiples;  // ... and of none of these.
   bool integers = true, fractions = true;    // Which of them are wanted.
+  bool plain = false;  // Integers are those written without fraction and exponent, as in draft-04.
   void at_least(const contract::Decimal& value, bool exclusive);
   void at_most(const contract::Decimal& value, bool exclusive);
   bool is_empty() const;  // By the bounds alone.
