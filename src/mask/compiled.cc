@@ -318,13 +318,15 @@ TokenSet CompiledMask::suffixes(const Positions& after, const Frame* frame) cons
   result.costs.assign(trie.count, kInfinite);
   if (frame) result.returns.assign(trie.count, 0);
   std::vector<Positions> levels(1, after);
-  const std::function<void(uint32_t, size_t, bool)> descend = [&](uint32_t node, size_t level,
-                                                                  bool came_back) {
+  // At another key of the same object it matters which key was closed: not told here.
+  const auto is_back = [&](const Position& position) {
+    return frame && position.frame && position.frame->is_object &&
+           position.frame->parent == frame->parent &&
+           (position.kind == Position::kKey || position.kind == Position::kExtraKey);
+  };
+  const std::function<void(uint32_t, size_t)> descend = [&](uint32_t node, size_t level) {
     const int32_t id = trie.id[node];
-    if (id >= 0) {
-      result.costs[static_cast<size_t>(id)] = stepper_.cheapest(levels[level]);
-      if (frame) result.returns[static_cast<size_t>(id)] = came_back;
-    }
+    if (id >= 0) result.costs[static_cast<size_t>(id)] = stepper_.cheapest(levels[level]);
     if (levels.size() <= level + 1) levels.resize(level + 2);
     for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
       Positions& next = levels[level + 1];
@@ -334,16 +336,18 @@ TokenSet CompiledMask::suffixes(const Positions& after, const Frame* frame) cons
       }
       if (next.empty()) continue;
       stepper_.tidy(next);
-      bool back = came_back;
-      for (const Position& position : levels[level + 1]) {
-        back |= frame && position.frame && position.frame->is_object &&
-                position.frame->parent == frame->parent &&
-                (position.kind == Position::kKey || position.kind == Position::kExtraKey);
+      if (!std::any_of(next.begin(), next.end(), is_back)) {
+        descend(child, level + 1);
+        continue;
       }
-      descend(child, level + 1, back);
+      for (uint32_t below = child; below < trie.end[child]; ++below) {
+        if (trie.id[below] < 0) continue;
+        result.costs[static_cast<size_t>(trie.id[below])] = 0;
+        result.returns[static_cast<size_t>(trie.id[below])] = 1;
+      }
     }
   };
-  if (!after.empty()) descend(0, 0, false);
+  if (!after.empty()) descend(0, 0);
   return result;
 }
 

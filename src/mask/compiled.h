@@ -24,7 +24,7 @@ struct TokenSet {
   std::vector<Group> groups;                     // Tokens possible, cheapest first.
   std::vector<Vocabulary::Trie::Leaver> leavers;  // Whose prefix ends where the string may close.
   std::vector<int> costs;                        // By suffix after a closing quote.
-  std::vector<uint8_t> returns;  // By suffix: it comes to another key of the same object.
+  std::vector<uint8_t> returns;  // By suffix: another key of the same object begins; the cost is open.
   size_t bytes() const;
 };
 
