@@ -276,6 +276,34 @@ TokenSet CompiledMask::walk_from(const Position& position) const {
   return walker.take();
 }
 
+// Tokens that end an escape, and then the string.
+TokenSet CompiledMask::leaving_escape(const Position& position) const {
+  const Trie& trie = vocabulary_->trie();
+  const StringMachine& machine = string_of(position);
+  Walker walker{trie, stepper_};
+  const std::function<void(uint32_t, const StringState&)> descend = [&](uint32_t node,
+                                                                        const StringState& at) {
+    for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
+      const uint8_t byte = trie.byte[child];
+      if (byte == '"' && at.escape == 0) {
+        Position closing = position;
+        closing.string = at;
+        walker.levels.resize(2);
+        walker.levels[0].clear();
+        stepper_.step(closing, byte, walker.levels[0]);
+        if (walker.levels[0].empty()) continue;
+        walker.record(child, stepper_.cheapest(walker.levels[0]));
+        walker.descend(child, 0);
+        continue;
+      }
+      StringState next = at;
+      if (machine.step(next, byte) && machine.cost(next) < kInfinite) descend(child, next);
+    }
+  };
+  descend(0, position.string);
+  return walker.take();
+}
+
 TokenSet CompiledMask::inside(const Position& position) const {
   Walker walker{vocabulary_->trie(), stepper_};
   walker.descend_string(0, position.string, string_of(position));
@@ -406,9 +434,8 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
                                 std::span<uint64_t> out) const {
   const Trie& trie = vocabulary_->trie();
   const auto& extra = *static_cast<const Members::Extra*>(position.thing);
-  const Members& members = *position.frame->container->members;
   const Names& seen = position.frame->keys_seen();
-  const std::vector<std::string_view> taken = Grammar::taken(members, seen, position.text);
+  const std::vector<std::string_view> taken = Grammar::taken(extra, seen, position.text);
   if (taken.empty()) return;
   // A taken key may be spelt with escapes too. Without a pattern it can always be made a new one.
   const auto slack = static_cast<int>(taken.size()) + extra.key->cost_most();
@@ -426,7 +453,7 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
       if (!extra.key->step(state, byte, &text)) break;
       node = child;
       if (trie.token_at[node] == -1) continue;
-      if (plus(position.after, grammar_->key_cost(members, extra, state, text, seen)) <= cost_max) {
+      if (plus(position.after, grammar_->key_cost(extra, state, text, seen)) <= cost_max) {
         continue;
       }
       for (uint32_t i = trie.token_begin[node]; i < trie.token_begin[node + 1]; ++i) {
@@ -493,8 +520,8 @@ void CompiledMask::allow_leaving(const Position& position, int cost_max,
   const Found costs = find_costs();
   std::vector<std::string_view> taken;
   if (is_key) {
-    taken = Grammar::taken(*position.frame->container->members, position.frame->keys_seen(),
-                           position.text);
+    taken = Grammar::taken(*static_cast<const Members::Extra*>(position.thing),
+                           position.frame->keys_seen(), position.text);
   }
   std::string text = position.text;
   for (const Trie::Leaver& one : all) {
@@ -516,12 +543,20 @@ void CompiledMask::allow(const Position& position, int cost_max, std::span<uint6
     return apply(*find(position.hash(), [&] { return walk_from(position); }), cost_max, out);
   }
   const StringMachine& machine = string_of(position);
-  if (position.string.escape != 0 || (machine.is_free() && !machine.is_between(position.string))) {
+  const bool is_escape = position.string.escape != 0;
+  if (is_escape && !is_key) {
+    const int rest = rest_of(position);
+    const Hash key = mix(mix({}, reinterpret_cast<uintptr_t>(&machine)), position.string);
+    apply(*find(mix(key, 2), [&] { return inside(position); }), cost_max - rest, out);
+    return apply(*find(mix(position.hash(), 6), [&] { return leaving_escape(position); }), cost_max,
+                 out);
+  }
+  if (is_escape || (machine.is_free() && !machine.is_between(position.string))) {
     // In the middle of a character few tokens fit.
     return apply(*find(position.hash(), [&] { return walk_from(position); }), cost_max, out);
   }
-  if (is_key && !Grammar::taken(*position.frame->container->members, position.frame->keys_seen(),
-                                position.text).empty()) {
+  if (is_key && !Grammar::taken(*static_cast<const Members::Extra*>(position.thing),
+                                position.frame->keys_seen(), position.text).empty()) {
     Bits here(out.size(), 0);
     allow_inside(position, cost_max, here);
     forbid_taken(position, cost_max, here);

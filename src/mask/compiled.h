@@ -48,6 +48,7 @@ class CompiledMask final {
   using Found = std::shared_ptr<const TokenSet>;
   Found find(const Hash& key, const std::function<TokenSet()>& make) const;
   TokenSet walk_from(const Position& position) const;
+  TokenSet leaving_escape(const Position& position) const;
   TokenSet inside(const Position& position) const;
   TokenSet inside_any_cost(const Position& position) const;
   TokenSet leavers(const Position& position) const;

@@ -57,6 +57,7 @@ struct Members {
     std::shared_ptr<const StringMachine> key;
     const GrammarNode* node = nullptr;
     uint32_t witness = 0;  // Bits: which of the wanted members it is.
+    std::vector<std::string> reserved;  // Of the object's reserved keys: those of this language.
     std::vector<int> lengths;  // Of its shortest keys, where new ones may have to be counted on.
   };
   std::vector<Key> keys;
@@ -144,11 +145,11 @@ class Grammar {
                     size_t n_coming, int depth) const;
   static bool may_close_object(const Members& members, const Written& written);
   // Keys that may not come again and begin so, sorted.
-  static std::vector<std::string_view> taken(const Members& members, const Names& seen,
+  static std::vector<std::string_view> taken(const Members::Extra& extra, const Names& seen,
                                              std::string_view prefix);
   // Bytes to the end of a key that began, the quote included, so that it is a new one.
-  int key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
-               const std::string& text, const Names& seen) const;
+  int key_cost(const Members::Extra& extra, const StringState& state, const std::string& text,
+               const Names& seen) const;
 
  private:
   Grammar() = default;

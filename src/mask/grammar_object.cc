@@ -259,7 +259,7 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
           if ((set >> w & 1) && goal.witnesses[w].literal) value.push_back(*goal.witnesses[w].literal);
         }
         if (const auto normal = expander_->normal(std::move(value))) {
-          members.extras.push_back({key, node(*normal), set, {}});
+          members.extras.push_back({key, node(*normal), set, {}, {}});
         }
       }
     };

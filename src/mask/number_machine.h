@@ -2,7 +2,7 @@
 // these digits, lies in the range, is a multiple, and has no more than so many digits? Internal.
 //
 // Emitted form: -?(0|[1-9][0-9]*)(.[0-9]+)?, no exponent, no -0, no fraction where all values are
-// integers. With `any_spelling` whatever JSON has: exponents of up to three digits, -0, 1.0, and
+// integers. With `any_spelling` whatever JSON has: exponents up to 99 (any without bounds), -0, 1.0, and
 // more digits where no bound and no multiple could tell them apart. Still left out there: digits
 // before an exponent which would need further digits to come into the bounds.
 #pragma once

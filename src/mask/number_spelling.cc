@@ -9,7 +9,7 @@ using contract::Decimal;
 
 namespace {
 
-constexpr int kExponentMax = 999;
+constexpr int kExponentMax = 99;  // Decimals of a thousand digits would take too long.
 
 }  // namespace
 

@@ -294,11 +294,10 @@ void Stepper::key(const Position& position, uint8_t byte, Positions& out) const 
 void Stepper::extra_key(const Position& position, uint8_t byte, Positions& out) const {
   const auto& extra = *static_cast<const Members::Extra*>(position.thing);
   const Frame& top = *position.frame;
-  const Members& members = *top.container->members;
   if (byte == '"' && position.string.escape == 0) {
     // Closing costs one byte exactly if this key is a new one.
     if (!extra.key->may_close(position.string) ||
-        grammar_.key_cost(members, extra, position.string, position.text, top.keys_seen()) != 1) {
+        grammar_.key_cost(extra, position.string, position.text, top.keys_seen()) != 1) {
       return;
     }
     out.push_back(position);
@@ -356,7 +355,7 @@ int Stepper::key_cost(const Frame& frame, uint32_t at) const {
   if (at == 0) {
     for (const Members::Extra& extra : members.extras) {
       const int key =
-          grammar_.key_cost(members, extra, extra.key->start(), "", frame.keys_seen());
+          grammar_.key_cost(extra, extra.key->start(), "", frame.keys_seen());
       best = std::min(best, plus(plus(key, 1), extra_cost(frame, extra)));
     }
   }
@@ -476,8 +475,7 @@ int Stepper::cost(const Position& position) const {
     case Position::kExtraKey: {
       const auto& extra = *static_cast<const Members::Extra*>(position.thing);
       return plus(position.after,
-                  grammar_.key_cost(*position.frame->container->members, extra, position.string,
-                                    position.text, position.frame->keys_seen()));
+                  grammar_.key_cost(extra, position.string, position.text, position.frame->keys_seen()));
     }
     case Position::kColon:
       return position.after;
