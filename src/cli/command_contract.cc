@@ -70,10 +70,10 @@ Result<int> accepts(Context& context, const std::string& schema_file, const std:
 }
 
 Result<int> accepts_by_mask(Context& context, const std::string& schema_file,
-                            const std::string& instance, const std::string& model) {
+                            const std::string& instance, const MaskReading& reading) {
   CONSORT_ASSIGN(Value document, read_document(schema_file));
   CONSORT_ASSIGN(Value value, read_value(instance));
-  CONSORT_ASSIGN(Value answer, accepts_once(context, model, document, contract::to_json(value)));
+  CONSORT_ASSIGN(Value answer, accepts_once(context, reading, document, contract::to_json(value)));
   print_document(context, answer);
   return answer.find("accepted")->as_bool() ? kExitOk : kExitContract;
 }
@@ -149,7 +149,7 @@ struct Options {
   std::vector<std::string> files, others;
   std::string a, b;
   bool output = false, batch = false;
-  std::string model;
+  MaskReading mask;
   StandardReading reading;
   uint64_t seed = 0;
   int count = 1;
@@ -179,13 +179,22 @@ void add_contract(CLI::App& app, Context& context) {
       group->add_subcommand("accepts", "does the schema, or its mask, accept the value? exit 3 if not");
   accept->add_option("SCHEMA", o->a, kSchema);
   accept->add_option("VALUE", o->b, "file, -, or JSON");
-  accept->add_option("--model", o->model, "ask the mask for this model's vocabulary");
+  accept->add_option("--model", o->mask.model, "ask the mask for this model's vocabulary");
+  accept->add_option("--dialect", o->mask.dialect, "with --model: of schemas without $schema");
+  accept->add_flag("!--no-formats", o->mask.formats, "with --model: `format` is a note");
+  accept->add_option("--blanks", o->mask.blanks, "with --model: so many side by side; default 1")
+      ->check(CLI::Range(0, 200));
+  accept->add_flag("--emitted", o->mask.emitted,
+                   "with --model: as a model writes (declared keys in order, plain spelling); "
+                   "default: any key the schema allows, any order, any spelling, blanks");
   accept->callback([&context, o] {
     context.action = [&context, o]() -> Result<int> {
-      if (o->batch && o->model.empty()) return fail(usage("--batch asks masks: add --model"));
-      if (o->batch) return batch_accepts(context, o->model);
+      if (o->batch && o->mask.model.empty()) {
+        return fail(usage("--batch asks masks: add --model"));
+      }
+      if (o->batch) return batch_accepts(context, o->mask);
       CONSORT_TRY(both_named(*o));
-      if (!o->model.empty()) return accepts_by_mask(context, o->a, o->b, o->model);
+      if (!o->mask.model.empty()) return accepts_by_mask(context, o->a, o->b, o->mask);
       return accepts(context, o->a, o->b, o->others);
     };
   });

@@ -119,11 +119,30 @@ Value refusal(const Error& error) {
        {"message", error.message}});
 }
 
-Result<Value> accepts_text(const Tokens& tokens, const Value& document, const std::string& text) {
+struct MaskQuestion {
+  contract::CompileOptions options;
+  mask::MaskOptions mask;
+};
+
+Result<MaskQuestion> question_of(const MaskReading& reading) {
+  MaskQuestion question;
+  CONSORT_ASSIGN(question.options, compile_options({reading.dialect, reading.formats}));
+  if (!reading.emitted) {
+    question.mask = {.whitespace_max = reading.blanks,
+                     .newlines = reading.blanks > 1,
+                     .open = true,
+                     .any_spelling = true,
+                     .any_order = true};
+  }
+  return question;
+}
+
+Result<Value> accepts_text(const Tokens& tokens, const MaskQuestion& question,
+                           const Value& document, const std::string& text) {
   Object out;
   const auto started = Clock::now();
-  auto schema = Schema::compile(document, "schema", Value(), contract::CompileOptions());
-  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, {.open = true, .any_spelling = true, .any_order = true})
+  auto schema = Schema::compile(document, "schema", Value(), question.options);
+  auto compiled = schema ? mask::compile(*schema, tokens.vocabulary, question.mask)
                          : Result<std::shared_ptr<const mask::CompiledMask>>(fail(schema.error()));
   const double compile_us = microseconds(started);
   out.set("compiled", compiled.has_value());
@@ -189,20 +208,26 @@ Result<int> batch_contains(const StandardReading& reading) {
   return each([&](const Value& line) { return contains_line(line, options); });
 }
 
-Result<int> batch_accepts(Context& context, const std::string& model) {
-  CONSORT_ASSIGN(const Tokens tokens, load_tokens(context, model));
+Result<int> batch_accepts(Context& context, const MaskReading& reading) {
+  CONSORT_ASSIGN(const Tokens tokens, load_tokens(context, reading.model));
+  CONSORT_ASSIGN(const MaskQuestion question, question_of(reading));
   return each([&](const Value& line) -> Result<Value> {
     CONSORT_ASSIGN(const Value* document, member(line, "schema"));
     CONSORT_ASSIGN(const Value* text, member(line, "text"));
     if (!text->is_string()) return fail(usage("\"text\" is a string"));
-    return accepts_text(tokens, *document, text->as_string());
+    MaskQuestion own = question;
+    if (const Value* formats = line.find("formats"); formats && formats->get_bool()) {
+      own.options.assert_formats = *formats->get_bool();
+    }
+    return accepts_text(tokens, own, *document, text->as_string());
   });
 }
 
-Result<Value> accepts_once(Context& context, const std::string& model, const Value& schema,
+Result<Value> accepts_once(Context& context, const MaskReading& reading, const Value& schema,
                            const std::string& text) {
-  CONSORT_ASSIGN(const Tokens tokens, load_tokens(context, model));
-  return accepts_text(tokens, schema, text);
+  CONSORT_ASSIGN(const Tokens tokens, load_tokens(context, reading.model));
+  CONSORT_ASSIGN(const MaskQuestion question, question_of(reading));
+  return accepts_text(tokens, question, schema, text);
 }
 
 }  // namespace consort::cli

@@ -24,12 +24,23 @@ Result<contract::CompileOptions> compile_options(const StandardReading& reading)
 Result<int> batch_validate(const StandardReading& reading);
 // {"a","b"}: does A accept everything that B accepts? -> {"answer","witness","reason","us"}
 Result<int> batch_contains(const StandardReading& reading);
+
+struct MaskReading {
+  std::string model;               // A reference, or a GGUF file.
+  std::string dialect = "2020-12";
+  bool formats = true;             // A line's "formats" comes first.
+  // As a model writes it: keys that are declared, in the author's order, plainly spelt. Else whatever
+  // the schema's value may look like: further keys, any order, any spelling, blanks between.
+  bool emitted = false;
+  int blanks = 1;  // Side by side; if more, line feeds are blanks too. Not with `emitted`.
+};
 // {"schema","text"} -> what a mask for the model's vocabulary does with the bytes of the text.
-Result<int> batch_accepts(Context& context, const std::string& model);
+// Every line compiles its own mask; only the vocabulary is shared.
+Result<int> batch_accepts(Context& context, const MaskReading& reading);
 
 contract::Value violations_value(const std::vector<contract::Violation>& violations);
 // What `batch_accepts` answers for one schema and text.
-Result<contract::Value> accepts_once(Context& context, const std::string& model,
+Result<contract::Value> accepts_once(Context& context, const MaskReading& reading,
                                      const contract::Value& schema, const std::string& text);
 
 }  // namespace consort::cli

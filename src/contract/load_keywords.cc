@@ -188,6 +188,25 @@ Result<std::shared_ptr<const Pattern>> KeywordReader::pattern(const std::string&
   return shared;
 }
 
+namespace {
+
+// Formats of the standard that nothing here checks: every string passes, and a mask refuses them by
+// name, since it would let a model write what is not in the format.
+const Format* unenforced_format(std::string_view name) {
+  static constexpr auto kAny = [](std::string_view) { return true; };
+  static const Format kUnenforced[] = {{"iri", "", kAny},
+                                       {"iri-reference", "", kAny},
+                                       {"idn-email", "", kAny},
+                                       {"idn-hostname", "", kAny},
+                                       {"uri-template", "", kAny}};
+  for (const Format& format : kUnenforced) {
+    if (format.name == name) return &format;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 Result<bool> KeywordReader::strings(Subschema& out, const std::string& keyword,
                                     const Value& argument, const std::string& at) {
   if (keyword != "pattern" && keyword != "format") return false;
@@ -202,6 +221,7 @@ Result<bool> KeywordReader::strings(Subschema& out, const std::string& keyword,
     return fail(load_refused(at, "format '" + *text + "' is not supported",
                              "use a format of docs/formats/contract.md, or a pattern"));
   }
+  if (!format) format = unenforced_format(*text);
   if (format && options_.assert_formats) part(out.string).format = format;
   return true;
 }

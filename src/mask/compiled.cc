@@ -30,7 +30,7 @@ void apply(const TokenSet& set, int budget, std::span<uint64_t> out) {
 
 const StringMachine& string_of(const Position& position) {
   return position.kind == Position::kExtraKey
-             ? static_cast<const Members::Extra*>(position.thing)->key
+             ? *static_cast<const Members::Extra*>(position.thing)->key
              : *static_cast<const StringMachine*>(position.thing);
 }
 
@@ -276,6 +276,34 @@ TokenSet CompiledMask::walk_from(const Position& position) const {
   return walker.take();
 }
 
+// Tokens that end an escape, and then the string.
+TokenSet CompiledMask::leaving_escape(const Position& position) const {
+  const Trie& trie = vocabulary_->trie();
+  const StringMachine& machine = string_of(position);
+  Walker walker{trie, stepper_};
+  const std::function<void(uint32_t, const StringState&)> descend = [&](uint32_t node,
+                                                                        const StringState& at) {
+    for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
+      const uint8_t byte = trie.byte[child];
+      if (byte == '"' && at.escape == 0) {
+        Position closing = position;
+        closing.string = at;
+        walker.levels.resize(2);
+        walker.levels[0].clear();
+        stepper_.step(closing, byte, walker.levels[0]);
+        if (walker.levels[0].empty()) continue;
+        walker.record(child, stepper_.cheapest(walker.levels[0]));
+        walker.descend(child, 0);
+        continue;
+      }
+      StringState next = at;
+      if (machine.step(next, byte) && machine.cost(next) < kInfinite) descend(child, next);
+    }
+  };
+  descend(0, position.string);
+  return walker.take();
+}
+
 TokenSet CompiledMask::inside(const Position& position) const {
   Walker walker{vocabulary_->trie(), stepper_};
   walker.descend_string(0, position.string, string_of(position));
@@ -318,13 +346,15 @@ TokenSet CompiledMask::suffixes(const Positions& after, const Frame* frame) cons
   result.costs.assign(trie.count, kInfinite);
   if (frame) result.returns.assign(trie.count, 0);
   std::vector<Positions> levels(1, after);
-  const std::function<void(uint32_t, size_t, bool)> descend = [&](uint32_t node, size_t level,
-                                                                  bool came_back) {
+  // At another key of the same object it matters which key was closed: not told here.
+  const auto is_back = [&](const Position& position) {
+    return frame && position.frame && position.frame->is_object &&
+           position.frame->parent == frame->parent &&
+           (position.kind == Position::kKey || position.kind == Position::kExtraKey);
+  };
+  const std::function<void(uint32_t, size_t)> descend = [&](uint32_t node, size_t level) {
     const int32_t id = trie.id[node];
-    if (id >= 0) {
-      result.costs[static_cast<size_t>(id)] = stepper_.cheapest(levels[level]);
-      if (frame) result.returns[static_cast<size_t>(id)] = came_back;
-    }
+    if (id >= 0) result.costs[static_cast<size_t>(id)] = stepper_.cheapest(levels[level]);
     if (levels.size() <= level + 1) levels.resize(level + 2);
     for (uint32_t child = node + 1; child < trie.end[node]; child = trie.end[child]) {
       Positions& next = levels[level + 1];
@@ -334,16 +364,18 @@ TokenSet CompiledMask::suffixes(const Positions& after, const Frame* frame) cons
       }
       if (next.empty()) continue;
       stepper_.tidy(next);
-      bool back = came_back;
-      for (const Position& position : levels[level + 1]) {
-        back |= frame && position.frame && position.frame->is_object &&
-                position.frame->parent == frame->parent &&
-                (position.kind == Position::kKey || position.kind == Position::kExtraKey);
+      if (!std::any_of(next.begin(), next.end(), is_back)) {
+        descend(child, level + 1);
+        continue;
       }
-      descend(child, level + 1, back);
+      for (uint32_t below = child; below < trie.end[child]; ++below) {
+        if (trie.id[below] < 0) continue;
+        result.costs[static_cast<size_t>(trie.id[below])] = 0;
+        result.returns[static_cast<size_t>(trie.id[below])] = 1;
+      }
     }
   };
-  if (!after.empty()) descend(0, 0, false);
+  if (!after.empty()) descend(0, 0);
   return result;
 }
 
@@ -402,10 +434,13 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
                                 std::span<uint64_t> out) const {
   const Trie& trie = vocabulary_->trie();
   const auto& extra = *static_cast<const Members::Extra*>(position.thing);
-  const Members& members = *position.frame->container->members;
   const Names& seen = position.frame->keys_seen();
-  std::vector<std::string_view> taken = Grammar::taken(members, seen, position.text);
+  const std::vector<std::string_view> taken = Grammar::taken(extra, seen, position.text);
   if (taken.empty()) return;
+  // A taken key may be spelt with escapes too. Without a pattern it can always be made a new one.
+  const auto slack = static_cast<int>(taken.size()) + extra.key->cost_most();
+  const bool is_ample = plus(position.after, slack) <= cost_max;
+  if (extra.key->is_free() && is_ample) return;
   for (const std::string_view name : taken) {
     StringState state = position.string;
     std::string text = position.text;
@@ -415,10 +450,10 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
       uint32_t child = node + 1;
       while (child < trie.end[node] && trie.byte[child] != byte) child = trie.end[child];
       if (child >= trie.end[node] || byte == '"' || byte == '\\') break;
-      if (!extra.key.step(state, byte, &text)) break;
+      if (!extra.key->step(state, byte, &text)) break;
       node = child;
       if (trie.token_at[node] == -1) continue;
-      if (plus(position.after, grammar_->key_cost(members, extra, state, text, seen)) <= cost_max) {
+      if (plus(position.after, grammar_->key_cost(extra, state, text, seen)) <= cost_max) {
         continue;
       }
       for (uint32_t i = trie.token_begin[node]; i < trie.token_begin[node + 1]; ++i) {
@@ -426,9 +461,7 @@ void CompiledMask::forbid_taken(const Position& position, int cost_max,
       }
     }
   }
-  // A taken key may be spelt with escapes too: those are left out where every byte counts.
-  const auto slack = static_cast<int>(taken.size()) + extra.key.cost_most();
-  if (extra.key.is_raw() || plus(position.after, slack) <= cost_max) return;
+  if (extra.key->is_raw() || is_ample) return;
   for (const int32_t token : trie.escaped) clear_bit(out, token);
 }
 
@@ -485,13 +518,21 @@ void CompiledMask::allow_leaving(const Position& position, int cost_max,
   const std::vector<Trie::Leaver>& all = between ? trie.leavers : closing->leavers;
   if (all.empty()) return;
   const Found costs = find_costs();
-  const bool is_threatened =
-      is_key && !Grammar::taken(*position.frame->container->members, position.frame->keys_seen(),
-                                position.text).empty();
+  std::vector<std::string_view> taken;
+  if (is_key) {
+    taken = Grammar::taken(*static_cast<const Members::Extra*>(position.thing),
+                           position.frame->keys_seen(), position.text);
+  }
+  std::string text = position.text;
   for (const Trie::Leaver& one : all) {
     if (costs->costs[one.suffix] > cost_max) continue;
     if (one.characters < state.min_left || one.characters > state.max_left) continue;
-    const bool exactly = is_threatened || (is_key && costs->returns[one.suffix]);
+    if (!taken.empty() && one.is_plain) {
+      text.resize(position.text.size());
+      text.append(vocabulary_->piece(one.token), 0, one.quote);
+      if (std::binary_search(taken.begin(), taken.end(), text)) continue;
+    }
+    const bool exactly = is_key && (costs->returns[one.suffix] || (!taken.empty() && !one.is_plain));
     if (!exactly || cost_after(position, one.token) <= cost_max) set_bit(out, one.token);
   }
 }
@@ -502,12 +543,20 @@ void CompiledMask::allow(const Position& position, int cost_max, std::span<uint6
     return apply(*find(position.hash(), [&] { return walk_from(position); }), cost_max, out);
   }
   const StringMachine& machine = string_of(position);
-  if (position.string.escape != 0 || (machine.is_free() && !machine.is_between(position.string))) {
+  const bool is_escape = position.string.escape != 0;
+  if (is_escape && !is_key) {
+    const int rest = rest_of(position);
+    const Hash key = mix(mix({}, reinterpret_cast<uintptr_t>(&machine)), position.string);
+    apply(*find(mix(key, 2), [&] { return inside(position); }), cost_max - rest, out);
+    return apply(*find(mix(position.hash(), 6), [&] { return leaving_escape(position); }), cost_max,
+                 out);
+  }
+  if (is_escape || (machine.is_free() && !machine.is_between(position.string))) {
     // In the middle of a character few tokens fit.
     return apply(*find(position.hash(), [&] { return walk_from(position); }), cost_max, out);
   }
-  if (is_key && !Grammar::taken(*position.frame->container->members, position.frame->keys_seen(),
-                                position.text).empty()) {
+  if (is_key && !Grammar::taken(*static_cast<const Members::Extra*>(position.thing),
+                                position.frame->keys_seen(), position.text).empty()) {
     Bits here(out.size(), 0);
     allow_inside(position, cost_max, here);
     forbid_taken(position, cost_max, here);

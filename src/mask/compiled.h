@@ -24,7 +24,7 @@ struct TokenSet {
   std::vector<Group> groups;                     // Tokens possible, cheapest first.
   std::vector<Vocabulary::Trie::Leaver> leavers;  // Whose prefix ends where the string may close.
   std::vector<int> costs;                        // By suffix after a closing quote.
-  std::vector<uint8_t> returns;  // By suffix: it comes to another key of the same object.
+  std::vector<uint8_t> returns;  // By suffix: another key of the same object begins; the cost is open.
   size_t bytes() const;
 };
 
@@ -48,6 +48,7 @@ class CompiledMask final {
   using Found = std::shared_ptr<const TokenSet>;
   Found find(const Hash& key, const std::function<TokenSet()>& make) const;
   TokenSet walk_from(const Position& position) const;
+  TokenSet leaving_escape(const Position& position) const;
   TokenSet inside(const Position& position) const;
   TokenSet inside_any_cost(const Position& position) const;
   TokenSet leavers(const Position& position) const;

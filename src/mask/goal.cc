@@ -153,11 +153,13 @@ void Expander::refuse(const Subschema& node, std::string keyword, std::string wh
 
 bool Expander::spend(size_t work) {
   work_ += work;
-  if (work_ <= kWorkMax) return true;
+  total_work_ += work;
+  if (work_ <= kWorkMax && total_work_ <= kTotalWorkMax) return true;
   if (!error_) {
     error_ = make_error(ErrorCode::resource_exhausted, 2202,
                         "the schema's alternatives take more than " + std::to_string(kWorkMax) +
-                            " steps to take apart")
+                            " steps to take apart at one place, or " +
+                            std::to_string(kTotalWorkMax) + " in all")
                  .to_fix("tell the branches apart by a required const property");
   }
   return false;
@@ -250,6 +252,10 @@ void Expander::require(Branch& branch, NodeId id) {
   const Subschema& node = program_.at(id);
   Conjunction& now = branch.conjunction;
   now.types &= node.types;
+  if (node.dialect == contract::Dialect::draft4 && (node.types & contract::kInteger) &&
+      !(node.types & contract::kFraction)) {
+    now.number.plain = true;
+  }
   if (node.has_enum && (!now.values || node.values.size() < now.values->values.size())) {
     now.values = &node;
   }

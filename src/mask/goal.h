@@ -104,7 +104,8 @@ class Expander {
  public:
   // Of one goal; past it the goal is refused, 2202.
   static constexpr size_t kConjunctionsMax = 400;
-  static constexpr size_t kWorkMax = 400'000;
+  static constexpr size_t kWorkMax = 60'000;
+  static constexpr size_t kTotalWorkMax = 200'000;  // Of all goals of a schema.
 
   // `closed`: keys that no schema in force speaks of are forbidden; an `additionalProperties` that
   // accepts every value speaks of none.
@@ -161,6 +162,7 @@ class Expander {
   std::vector<Conjunction> found_;
   std::optional<Error> error_;
   size_t work_ = 0;
+  size_t total_work_ = 0;
   bool rough_ = false;  // Supersets will do: for surely_empty.
   std::map<std::pair<contract::NodeId, contract::NodeId>, bool> disjoint_;
 };

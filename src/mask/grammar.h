@@ -54,9 +54,10 @@ struct Members {
     int cost = 0;
   };
   struct Extra {  // Any other key of a language, not one of `reserved` and none twice.
-    StringMachine key;
+    std::shared_ptr<const StringMachine> key;
     const GrammarNode* node = nullptr;
     uint32_t witness = 0;  // Bits: which of the wanted members it is.
+    std::vector<std::string> reserved;  // Of the object's reserved keys: those of this language.
     std::vector<int> lengths;  // Of its shortest keys, where new ones may have to be counted on.
   };
   std::vector<Key> keys;
@@ -100,7 +101,7 @@ struct ArrayPlan {
 struct Alternative {
   std::unique_ptr<LiteralTrie> literals;  // null, true, false as the types allow; or the enum.
   std::unique_ptr<NumberMachine> number;
-  std::unique_ptr<StringMachine> string;
+  std::shared_ptr<const StringMachine> string;
   std::unique_ptr<Members> members;
   bool is_array = false;
 
@@ -121,7 +122,7 @@ struct GrammarNode {
 
 class Grammar {
  public:
-  static constexpr size_t kStatesMax = 1'000'000;  // Of all automata built here.
+  static constexpr size_t kStatesMax = 250'000;  // Of all automata built here.
 
   static Result<std::unique_ptr<Grammar>> create(const contract::Program& program, bool closed,
                                                  const Vocabulary& vocabulary,
@@ -144,17 +145,19 @@ class Grammar {
                     size_t n_coming, int depth) const;
   static bool may_close_object(const Members& members, const Written& written);
   // Keys that may not come again and begin so, sorted.
-  static std::vector<std::string_view> taken(const Members& members, const Names& seen,
+  static std::vector<std::string_view> taken(const Members::Extra& extra, const Names& seen,
                                              std::string_view prefix);
   // Bytes to the end of a key that began, the quote included, so that it is a new one.
-  int key_cost(const Members& members, const Members::Extra& extra, const StringState& state,
-               const std::string& text, const Names& seen) const;
+  int key_cost(const Members::Extra& extra, const StringState& state, const std::string& text,
+               const Names& seen) const;
 
  private:
   Grammar() = default;
   // Of the goal; made if it is new, and its alternatives then wait to be built.
   GrammarNode* node(Goal goal);
   const GrammarNode* nothing();
+  // Equal machines are one, so that what is found of them is found once.
+  std::shared_ptr<const StringMachine> shared(StringMachine machine);
   Result<void> build(GrammarNode& out, const Goal& goal);
   Result<void> build(Alternative& out, const Conjunction& all);
   Result<void> build_string(Alternative& out, const Conjunction& all);
@@ -188,6 +191,7 @@ class Grammar {
   const Vocabulary::Trie* trie_ = nullptr;
   std::unique_ptr<Expander> expander_;
   std::map<Literal, contract::Dfa> name_languages_;
+  std::multimap<size_t, std::shared_ptr<const StringMachine>> machines_;  // By hash.
   size_t literal_bytes_ = 0;
   size_t states_ = 0;
   const GrammarNode* root_ = nullptr;

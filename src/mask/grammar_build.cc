@@ -54,6 +54,8 @@ Result<std::unique_ptr<Grammar>> Grammar::create(const contract::Program& progra
     }
   }
   grammar->expander_.reset();
+  grammar->machines_.clear();
+  grammar->name_languages_.clear();
   grammar->by_goal_.clear();
   grammar->fill_costs();
   if (grammar->root_->cost[static_cast<size_t>(options.depth_max)] >= kInfinite) {
@@ -86,6 +88,16 @@ GrammarNode* Grammar::node(Goal goal) {
     waiting_.emplace_back(found->first, found->second);
   }
   return found->second;
+}
+
+std::shared_ptr<const StringMachine> Grammar::shared(StringMachine machine) {
+  if (options_.any_spelling) machine.any_escape();
+  const size_t hash = machine.hash();
+  const auto [first, last] = machines_.equal_range(hash);
+  for (auto at = first; at != last; ++at) {
+    if (at->second->is_same(machine)) return at->second;
+  }
+  return machines_.emplace(hash, std::make_shared<const StringMachine>(std::move(machine)))->second;
 }
 
 Result<void> Grammar::build(GrammarNode& out, const Goal& goal) {
@@ -176,7 +188,9 @@ void Grammar::add_constant(GrammarNode& out, const contract::Value& value) {
   if (const contract::Number* number = value.get_number()) {  // 2.0 may be written as 2 too.
     const auto plain = contract::Decimal::parse(number->text).plain(32);
     if (plain && *plain != written) literals.add(*plain, 0, *trie_);
-    if (options_.any_spelling && number->text.find_first_of(".eE") == std::string::npos) {
+    const contract::Program& program = expander_->program();
+    if (options_.any_spelling && number->text.find_first_of(".eE") == std::string::npos &&
+        program.at(program.root).dialect != contract::Dialect::draft4) {
       literals.add(written + ".0", 0, *trie_);
     }
   }
@@ -212,9 +226,7 @@ Result<void> Grammar::build_string(Alternative& out, const Conjunction& all) {
   if (goal.min_length > goal.max_length) return {};
   const auto max = goal.max_length == UINT64_MAX ? std::nullopt : std::optional(goal.max_length);
   if (goal.words.empty() && goal.excluded.empty()) {
-    out.string =
-        std::make_unique<StringMachine>(StringMachine::free(*trie_, goal.min_length, max));
-    if (options_.any_spelling) out.string->any_escape();
+    out.string = shared(StringMachine::free(*trie_, goal.min_length, max));
     return {};
   }
   const std::string pointer = pointer_of(*expander_, all.literals);
@@ -245,16 +257,14 @@ Result<void> Grammar::build_string(Alternative& out, const Conjunction& all) {
     auto counted = StringMachine::counted(language, *trie_, goal.min_length, max);
     if (counted) {
       states_ += language.n_states() * (goal.min_length + 1);
-      if (options_.any_spelling) counted->any_escape();
-      if (!counted->dfa().is_empty()) out.string = std::make_unique<StringMachine>(std::move(*counted));
+      if (!counted->dfa().is_empty()) out.string = shared(std::move(*counted));
       return {};
     }
     CONSORT_ASSIGN(language, located(contract::with_length(language, goal.min_length, max)));
   }
   states_ += language.n_states();
   if (!language.is_empty()) {
-    out.string = std::make_unique<StringMachine>(StringMachine::of(std::move(language), *trie_));
-    if (options_.any_spelling) out.string->any_escape();
+    out.string = shared(StringMachine::of(std::move(language), *trie_));
   }
   return {};
 }

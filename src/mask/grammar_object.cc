@@ -251,7 +251,7 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
       }
       if (in) possible |= 1u << w;
     }
-    const auto add = [&](const StringMachine& key) {
+    const auto add = [&](const std::shared_ptr<const StringMachine>& key) {
       for (uint32_t set = 0; set <= possible; ++set) {
         if (set & ~possible) continue;
         Goal value = child;
@@ -259,19 +259,16 @@ Result<void> Grammar::build_classes(Members& members, const ObjectGoal& goal,
           if ((set >> w & 1) && goal.witnesses[w].literal) value.push_back(*goal.witnesses[w].literal);
         }
         if (const auto normal = expander_->normal(std::move(value))) {
-          members.extras.push_back({key, node(*normal), set, {}});
+          members.extras.push_back({key, node(*normal), set, {}, {}});
         }
       }
     };
     if (!expander_->normal(child)) continue;
     if (patterns.empty() && !names) {
-      add(StringMachine::free(*trie_, 0, std::nullopt));
-      if (options_.any_spelling) {
-        for (Members::Extra& extra : members.extras) extra.key.any_escape();
-      }
+      add(shared(StringMachine::free(*trie_, 0, std::nullopt)));
     } else if (!language.is_empty()) {
       states_ += language.n_states();
-      add(StringMachine::raw(std::move(language), *trie_));
+      add(shared(StringMachine::raw(std::move(language), *trie_)));
     }
   }
   return {};

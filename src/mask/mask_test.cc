@@ -240,6 +240,8 @@ TEST(Mask, TextsOfOthersMayBeSpeltInAnyWay) {
         {"1.5", "1e-5", "01", "1e"});
   check(R"({"type":"number","minimum":1,"maximum":1000})",
         {"1e3", "1E+2", "12.5e-1", "5.12345678901234567890123"}, {"1e4", "0.1", "2e-1", "11e2"});
+  check(R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"integer"})", {"12", "-3"},
+        {"1.0", "1e2"});
   check(R"({"type":"number","multipleOf":0.5})", {"5e-1", "1e2", "0.50"}, {"5e-2", "0.3"});
   check(R"({"type":"string","pattern":"^[\u00e9\ud83d\ude00]$"})",
         {R"("\u00e9")", R"("\ud83d\ude00")", "\"\xC3\xA9\""},
@@ -282,8 +284,10 @@ TEST(Mask, RandomGenerationsAreValidAndNeverCut) {
     auto schema = Schema::compile(document, "Random");
     ASSERT_TRUE(schema) << contract::to_json(document) << schema.error().to_string();
     auto mask = compile(*schema, vocabulary());
-    if (!mask) {  // Nothing fits: then the schema must be empty, or need undeclared keys.
-      EXPECT_EQ(mask.error().number, 2203) << mask.error().to_string();
+    if (!mask) {  // Nothing fits, or an array or object under `not`.
+      EXPECT_TRUE(mask.error().number == 2203 || mask.error().number == 2202 ||
+                  mask.error().value == "enum")
+          << mask.error().to_string();
       ++n_refused;
       continue;
     }

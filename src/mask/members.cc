@@ -19,17 +19,17 @@ int characters_to_new(size_t n) {
   return result;
 }
 
-bool is_taken(const Members& members, const Names& seen, const std::string& key) {
-  return std::binary_search(members.reserved.begin(), members.reserved.end(), key) ||
+bool is_taken(const Members::Extra& extra, const Names& seen, const std::string& key) {
+  return std::binary_search(extra.reserved.begin(), extra.reserved.end(), key) ||
          std::find(seen.begin(), seen.end(), key) != seen.end();
 }
 
 }  // namespace
 
-std::vector<std::string_view> Grammar::taken(const Members& members, const Names& seen,
+std::vector<std::string_view> Grammar::taken(const Members::Extra& extra, const Names& seen,
                                              std::string_view prefix) {
   std::vector<std::string_view> result;
-  const auto& reserved = members.reserved;
+  const auto& reserved = extra.reserved;
   auto at = std::lower_bound(reserved.begin(), reserved.end(), prefix);
   for (; at != reserved.end() && at->starts_with(prefix); ++at) result.push_back(*at);
   const size_t sorted = result.size();
@@ -50,9 +50,14 @@ Result<void> Grammar::finish_members(Members& members, const std::string& pointe
     members.next_required[i] =
         members.keys[i].required ? static_cast<uint32_t>(i) : members.next_required[i + 1];
   }
+  for (Members::Extra& extra : members.extras) {
+    for (const std::string& key : members.reserved) {
+      if (extra.key->is_free() || extra.key->dfa().matches(key)) extra.reserved.push_back(key);
+    }
+  }
   if (members.witnesses != 0 || members.min > members.n_required) {
     for (Members::Extra& extra : members.extras) {
-      if (!extra.key.is_free()) extra.lengths = extra.key.shortest_lengths(kLengthsMax);
+      if (!extra.key->is_free()) extra.lengths = extra.key->shortest_lengths(kLengthsMax);
     }
   }
   if (!members.extras.empty() && members.min > n + kNewKeysMax) {
@@ -165,14 +170,13 @@ int Grammar::new_keys_cost(const Members& members, uint32_t witness, uint64_t n,
   for (const Members::Extra& extra : members.extras) {
     if (witness & ~extra.witness) continue;
     int key = kInfinite;
-    if (extra.key.is_free()) {
+    if (extra.key->is_free()) {
       key = 1 + characters_to_new(members.reserved.size() + seen.size() + n_coming + n);
     } else {
       // Of so many strings of the language, `n` at least are new.
-      const auto in = [&](const std::string& text) { return extra.key.dfa().matches(text); };
-      const auto used = static_cast<size_t>(
-          std::count_if(members.reserved.begin(), members.reserved.end(), in) +
-          std::count_if(seen.begin(), seen.end(), in));
+      const auto in = [&](const std::string& text) { return extra.key->dfa().matches(text); };
+      const size_t used = extra.reserved.size() +
+                          static_cast<size_t>(std::count_if(seen.begin(), seen.end(), in));
       const size_t at = used + n_coming + n - 1;
       if (at < extra.lengths.size()) key = extra.lengths[at] + 1;
     }
@@ -182,20 +186,20 @@ int Grammar::new_keys_cost(const Members& members, uint32_t witness, uint64_t n,
   return best;
 }
 
-int Grammar::key_cost(const Members& members, const Members::Extra& extra,
-                      const StringState& state, const std::string& text, const Names& seen) const {
-  const int plain = extra.key.cost(state);
+int Grammar::key_cost(const Members::Extra& extra, const StringState& state,
+                      const std::string& text, const Names& seen) const {
+  const int plain = extra.key->cost(state);
   if (plain >= kInfinite) return plain;
-  std::vector<std::string_view> rests = taken(members, seen, text);
+  std::vector<std::string_view> rests = taken(extra, seen, text);
   const size_t n = rests.size();
   if (n == 0) return plain;
-  if (!extra.key.is_free()) {
+  if (!extra.key->is_free()) {
     for (std::string_view& rest : rests) rest.remove_prefix(text.size());
-    return extra.key.cost_new(state.state, rests);
+    return extra.key->cost_new(state.state, rests);
   }
-  const bool between = extra.key.may_close(state);
+  const bool between = extra.key->may_close(state);
   if (!between) return plus(plain, 1 + characters_to_new(n));
-  return is_taken(members, seen, text) ? plus(plain, 1 + characters_to_new(n / 93)) : plain;
+  return is_taken(extra, seen, text) ? plus(plain, 1 + characters_to_new(n / 93)) : plain;
 }
 
 }  // namespace consort::mask

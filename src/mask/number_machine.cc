@@ -109,7 +109,7 @@ Result<NumberMachine> NumberMachine::create(const NumberGoal& goal, int digits_m
   for (const Wide avoid : result.avoid_) {  // Nothing is left.
     if (step % avoid == 0) result.high_[0] = result.high_[1] = -1;
   }
-  result.fraction_ = any_spelling || step % result.unit_ != 0;
+  result.fraction_ = (any_spelling && !goal.plain) || step % result.unit_ != 0;
   for (int n = 0; n <= digits_max; ++n) {
     const Wide grain = power_of_ten(digits_max - n);
     result.grain_.push_back(grain);
@@ -165,7 +165,7 @@ int NumberMachine::cost(const NumberState& state) const {
       return exponent_cost(state);
     default: {
       const int plain = plain_cost(state);
-      return plain < kInfinite || !any_spelling_ ? plain : by_exponent(state);
+      return plain < kInfinite || !any_spelling_ || goal_.plain ? plain : by_exponent(state);
     }
   }
 }
@@ -225,7 +225,7 @@ bool NumberMachine::step(NumberState& state, uint8_t byte) const {
   const bool has_digits = state.phase == NumberState::kZero ||
                           state.phase == NumberState::kInteger ||
                           state.phase == NumberState::kFraction;
-  if (any_spelling_ && has_digits && (byte == 'e' || byte == 'E')) return find_exponents(state);
+  if (any_spelling_ && !goal_.plain && has_digits && (byte == 'e' || byte == 'E')) return find_exponents(state);
   const bool digit = byte >= '0' && byte <= '9';
   const auto append = [&] { state.digits = state.digits * 10 + (byte - '0'); };
   switch (state.phase) {

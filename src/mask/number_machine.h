@@ -2,7 +2,7 @@
 // these digits, lies in the range, is a multiple, and has no more than so many digits? Internal.
 //
 // Emitted form: -?(0|[1-9][0-9]*)(.[0-9]+)?, no exponent, no -0, no fraction where all values are
-// integers. With `any_spelling` whatever JSON has: exponents of up to three digits, -0, 1.0, and
+// integers. With `any_spelling` whatever JSON has: exponents up to 99 (any without bounds), -0, 1.0, and
 // more digits where no bound and no multiple could tell them apart. Still left out there: digits
 // before an exponent which would need further digits to come into the bounds.
 #pragma once
@@ -28,6 +28,7 @@ struct NumberGoal {
   std::vector<contract::Decimal> multiples;      // Of each of these ...
   std::vector<contract::Decimal> non_multiples;  // ... and of none of these.
   bool integers = true, fractions = true;    // Which of them are wanted.
+  bool plain = false;  // Integers are those written without fraction and exponent, as in draft-04.
   void at_least(const contract::Decimal& value, bool exclusive);
   void at_most(const contract::Decimal& value, bool exclusive);
   bool is_empty() const;  // By the bounds alone.

@@ -9,7 +9,7 @@ using contract::Decimal;
 
 namespace {
 
-constexpr int kExponentMax = 999;
+constexpr int kExponentMax = 99;  // Decimals of a thousand digits would take too long.
 
 }  // namespace
 
@@ -30,6 +30,7 @@ bool NumberMachine::step_free(NumberState& state, uint8_t byte) const {
       if (digit) return true;
       [[fallthrough]];
     case NumberState::kZero:
+      if (goal_.plain) return false;
       if (byte == '.') return go(NumberState::kDot);
       break;
     case NumberState::kDot:

@@ -258,7 +258,7 @@ void Stepper::key(const Position& position, uint8_t byte, Positions& out) const 
       Position next;
       next.kind = Position::kExtraKey;
       next.thing = &extra;
-      next.string = extra.key.start();
+      next.string = extra.key->start();
       next.frame = position.frame;
       next.after = plus(extra_cost(top, extra), top.outer());
       if (cost(next) < kInfinite) out.push_back(std::move(next));
@@ -294,11 +294,10 @@ void Stepper::key(const Position& position, uint8_t byte, Positions& out) const 
 void Stepper::extra_key(const Position& position, uint8_t byte, Positions& out) const {
   const auto& extra = *static_cast<const Members::Extra*>(position.thing);
   const Frame& top = *position.frame;
-  const Members& members = *top.container->members;
   if (byte == '"' && position.string.escape == 0) {
     // Closing costs one byte exactly if this key is a new one.
-    if (!extra.key.may_close(position.string) ||
-        grammar_.key_cost(members, extra, position.string, position.text, top.keys_seen()) != 1) {
+    if (!extra.key->may_close(position.string) ||
+        grammar_.key_cost(extra, position.string, position.text, top.keys_seen()) != 1) {
       return;
     }
     out.push_back(position);
@@ -306,7 +305,7 @@ void Stepper::extra_key(const Position& position, uint8_t byte, Positions& out) 
     return;
   }
   Position next = position;
-  if (!extra.key.step(next.string, byte, &next.text) || cost(next) >= kInfinite) return;
+  if (!extra.key->step(next.string, byte, &next.text) || cost(next) >= kInfinite) return;
   out.push_back(std::move(next));
 }
 
@@ -328,6 +327,16 @@ int Stepper::declared_cost(const Frame& frame, uint32_t key) const {
   if (!members.is_next(frame.written, key) || frame.written.count >= members.max) return kInfinite;
   const int child = members.keys[key].node->cost[static_cast<size_t>(frame.depth)];
   if (child >= kInfinite) return kInfinite;
+  const Members::Key& one = members.keys[key];
+  const Written& now = frame.written;
+  const uint64_t coming = now.n_missing - one.required;
+  if (members.witnesses == 0 && now.count + 1 + coming >= members.min) {
+    // Nothing is needed but required keys: their sum is known.
+    if (now.count + 1 + coming > members.max) return kInfinite;
+    const int64_t own = one.required ? int64_t{plus(one.cost, child)} + 1 : 0;
+    const int64_t total = now.missing_cost - own + 1 + child;
+    return total >= kInfinite ? kInfinite : static_cast<int>(total);
+  }
   const Written written = Grammar::with(members, frame.written, key, frame.depth);
   return plus(child, grammar_.finish_object(members, written, key, frame.keys_seen(), 0,
                                             frame.depth));
@@ -346,7 +355,7 @@ int Stepper::key_cost(const Frame& frame, uint32_t at) const {
   if (at == 0) {
     for (const Members::Extra& extra : members.extras) {
       const int key =
-          grammar_.key_cost(members, extra, extra.key.start(), "", frame.keys_seen());
+          grammar_.key_cost(extra, extra.key->start(), "", frame.keys_seen());
       best = std::min(best, plus(plus(key, 1), extra_cost(frame, extra)));
     }
   }
@@ -466,8 +475,7 @@ int Stepper::cost(const Position& position) const {
     case Position::kExtraKey: {
       const auto& extra = *static_cast<const Members::Extra*>(position.thing);
       return plus(position.after,
-                  grammar_.key_cost(*position.frame->container->members, extra, position.string,
-                                    position.text, position.frame->keys_seen()));
+                  grammar_.key_cost(extra, position.string, position.text, position.frame->keys_seen()));
     }
     case Position::kColon:
       return position.after;

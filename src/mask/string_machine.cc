@@ -86,6 +86,21 @@ StringMachine StringMachine::raw(contract::Dfa language, const Vocabulary::Trie&
   return result;
 }
 
+bool StringMachine::is_same(const StringMachine& other) const {
+  return free_ == other.free_ && raw_ == other.raw_ && any_escape_ == other.any_escape_ &&
+         counted_ == other.counted_ && start_ == other.start_ && dfa_.accept == other.dfa_.accept &&
+         dfa_.class_of == other.dfa_.class_of && dfa_.next == other.dfa_.next;
+}
+
+size_t StringMachine::hash() const {
+  size_t result = dfa_.n_states() * 31 + dfa_.n_classes;
+  for (const size_t part : {size_t{start_.min_left}, size_t{start_.max_left}, size_t{free_},
+                            size_t{raw_}, dfa_.next.empty() ? 0 : size_t{dfa_.next.back()}}) {
+    result = result * 1'000'003 + part;
+  }
+  return result;
+}
+
 void StringMachine::set_cost_most() {
   uint32_t most = 0;
   for (const uint32_t distance : distance_) {

@@ -46,6 +46,8 @@ class StringMachine {
   static StringMachine of(contract::Dfa language, const Vocabulary::Trie& trie);
 
   void any_escape() { any_escape_ = true; }
+  bool is_same(const StringMachine& other) const;
+  size_t hash() const;  // Of what `is_same` compares, roughly.
 
   bool is_free() const { return free_; }
   StringState start() const { return start_; }

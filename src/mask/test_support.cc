@@ -91,11 +91,56 @@ Value random_scalar(Rng& rng) {
   }
 }
 
+// Keywords that say what some items or members must be, or that the rest must be.
+void add_array_rules(Rng& rng, Object& s) {
+  if (rng.below(3) == 0) {
+    s.set("contains", random_scalar(rng));
+    if (rng.below(2)) s.set("minContains", rng.below(3));
+    if (rng.below(3) == 0) s.set("maxContains", 1 + rng.below(3));
+  }
+  if (rng.below(6) == 0) s.set("unevaluatedItems", random_scalar(rng));
+}
+
+void add_object_rules(Rng& rng, Object& s) {
+  static constexpr const char* kPatterns[] = {"^[a-c]", "e$", "^x[0-9]{1,2}$"};
+  const auto pattern = [&] { return kPatterns[rng.below(std::size(kPatterns))]; };
+  if (rng.below(4) == 0) {
+    s.set("patternProperties", Value::object({{pattern(), random_scalar(rng)}}));
+  }
+  if (rng.below(6) == 0) s.set("propertyNames", Value::object({{"maxLength", 1 + rng.below(5)}}));
+  if (rng.below(6) == 0) s.set("dependentRequired", Value::object({{"a", Array{"id"}}}));
+  if (rng.below(5) == 0) {
+    // Some member is unlike that; with two of them, perhaps one and the same.
+    Object broken;
+    if (rng.below(2)) {
+      broken.set("patternProperties", Value::object({{pattern(), random_scalar(rng)}}));
+    } else {
+      broken.set("additionalProperties", random_scalar(rng));
+    }
+    s.set("not", std::move(broken));
+  }
+  if (rng.below(5) == 0) {
+    const auto branch = [&](const char* key) {
+      return Value::object({{"properties", Value::object({{key, random_scalar(rng)}})},
+                            {"required", Array{key}}});
+    };
+    s.set("anyOf", Array{branch("a"), branch("more")});
+    if (rng.below(2)) s.set("unevaluatedProperties", rng.below(2) ? Value(false) : random_scalar(rng));
+  }
+}
+
 }  // namespace
 
 Value random_schema(Rng& rng, int depth) {
   if (depth == 0 || rng.below(3) == 0) return random_scalar(rng);
-  switch (rng.below(5)) {
+  switch (rng.below(6)) {
+    case 5: {
+      const char* const keyword = rng.below(2) ? "oneOf" : "allOf";
+      Array parts = {random_schema(rng, depth - 1)};
+      parts.push_back(rng.below(2) ? random_schema(rng, depth - 1)
+                                   : Value::object({{"not", random_schema(rng, depth - 1)}}));
+      return Value::object({{keyword, parts}});
+    }
     case 0: {
       Object s;
       s.set("type", "array");
@@ -106,6 +151,7 @@ Value random_schema(Rng& rng, int depth) {
       const uint64_t low = rng.below(4);
       if (rng.below(2)) s.set("minItems", low);
       if (rng.below(2)) s.set("maxItems", low + rng.below(4));
+      add_array_rules(rng, s);
       return s;
     }
     case 1:
@@ -126,6 +172,7 @@ Value random_schema(Rng& rng, int depth) {
       if (rng.below(5) == 0) s.set("maxProperties", required.size() + rng.below(2));
       s.set("required", std::move(required));
       if (rng.below(2)) s.set("additionalProperties", false);
+      add_object_rules(rng, s);
       return s;
     }
     case 3: {

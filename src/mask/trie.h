@@ -67,6 +67,8 @@ struct Vocabulary::Trie : ByteTrie {
     uint32_t suffix = 0;
     uint32_t characters = 0;  // Before the quote.
     int32_t token = 0;
+    uint16_t quote = 0;     // Where in the token it is.
+    bool is_plain = false;  // No escape before it.
   };
   struct Leaving {
     std::vector<uint8_t> byte;

@@ -196,7 +196,9 @@ void build_leaving(Trie& trie, const std::vector<std::string>& pieces) {
   trie.suffixes.id.resize(trie.suffixes.byte.size(), -1);
   trie.suffixes.count = static_cast<uint32_t>(texts.size());
   for (const Parts& one : all) {
-    const Trie::Leaver leaver{suffixes[one.suffix], one.characters, one.token};
+    const Trie::Leaver leaver{suffixes[one.suffix], one.characters, one.token,
+                              static_cast<uint16_t>(one.prefix.size()),
+                              one.prefix.find('\\') == std::string::npos};
     prefixes[one.prefix].push_back(leaver);
     if (one.is_text) trie.leavers.push_back(leaver);
   }

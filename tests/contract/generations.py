@@ -82,12 +82,12 @@ def anchored(node):
 def is_letter_mismatch(error):
     """\\p{L} by another version of Unicode, or letters that Python counts as digits or not at all."""
     import unicodedata
-    leaves = [error] if not error.context else []
-    while error.context:
-        leaves = list(error.context)
-        error = error.context[0]
+
+    def leaves(one):
+        return [leaf for inner in one.context for leaf in leaves(inner)] if one.context else [one]
+
     return any(e.validator == "pattern" and "\\W\\d_" in str(e.validator_value) and
-               all(unicodedata.category(c)[0] in "LC" for c in str(e.instance)) for e in leaves)
+               all(unicodedata.category(c)[0] in "LC" for c in str(e.instance)) for e in leaves(error))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 //       -> {"accepted":[bool,...]}: fed byte by byte, then again in the longest tokens that fit; null
 //       where the two differ.
 //   {"op":"pairs","schema":S,"seed":N,"n":N,"texts":[T,...]}
-//       -> {"pairs":[{"text","token","allowed"},...]}: states on random walks under the mask, or along
+//       -> {"pairs":[{"text","allowed"},...]}, the token's bytes at the end of the text: states on random walks under the mask, or along
 //       the texts, and tokens that are as likely allowed as not. Bytes that are no UTF-8 are left out.
 // A refusal is {"refused":number,"message","place","keyword"}.
 #include <iostream>
@@ -20,7 +20,8 @@ namespace {
 using contract::Array;
 using contract::Value;
 
-constexpr MaskOptions kOptions = {.open = true, .any_spelling = true, .any_order = true};
+constexpr MaskOptions kOptions = {
+    .whitespace_max = 40, .newlines = true, .open = true, .any_spelling = true, .any_order = true};
 
 std::vector<int32_t> bytes_of(const std::string& text) {
   std::vector<int32_t> tokens;
@@ -102,7 +103,7 @@ Array pairs(const std::shared_ptr<const CompiledMask>& mask, const Vocabulary& v
       const std::string whole = text + vocabulary.piece(token);
       if (contract::find_ill_formed(whole) != std::string::npos) continue;
       result.push_back(Value::object(
-          {{"text", text}, {"token", vocabulary.piece(token)}, {"allowed", allowed}}));
+          {{"text", whole}, {"allowed", allowed}}));
     }
   }
   return result;
