@@ -64,7 +64,8 @@ demo: models build
 demo-analysis: models build
 	@tools/demo.sh data-analysis
 
-specialists: models build ## Teach and judge the specialists (needs CONSORT_DATA; about 25 minutes on two cores)
+specialists: models build ## Teach and judge the specialists (the SQL one needs CONSORT_DATA; about 30 minutes on two cores)
+	sh tools/specialists/summary_sentence.sh out/specialists/summarizer-sentence
 	sh tools/specialists/analyzer_sql.sh out/specialists/analyzer-sql
 
 clean:

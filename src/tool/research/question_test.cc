@@ -100,7 +100,8 @@ TEST(Writing, ALabelWithTheCompanysNameIsNotOwnedByItAgain) {
     const contract::Value tasks = writing_tasks(input).value();
     return tasks.find("items")->as_array()[0].string_or("frame", "");
   };
-  EXPECT_EQ(frame("Harbour North tolls").substr(0, 63), "^(In|For) the year ended December 31, 2022, Harbour North tolls");
+  EXPECT_NE(frame("Harbour North tolls").find("the year ended December 31, 2022, (Harbour North tolls)"), std::string::npos);
+  EXPECT_EQ(frame("Harbour North tolls").find("Harbour's Harbour"), std::string::npos);
   EXPECT_NE(frame("Coal tolls").find("Harbour's coal tolls"), std::string::npos);
 }
 

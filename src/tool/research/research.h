@@ -40,8 +40,9 @@ Result<contract::Value> finding_options(const contract::Value& input);
 // shares are computed exactly from two printed figures.
 Result<contract::Value> make_finding(const contract::Value& input, const PageText& page_text);
 
-// {brief, findings, previous?, critique?} -> {items: [{id, finding, frame, hint, issues}]}: what is to be
-// written (again), each with the pattern that its sentence must match.
+// {findings, previous?, critique?} -> {items: [{id, finding, facts, frame, issues, last}]}: what is to be written (again),
+// each with its facts on a line and the pattern that its sentence must match: a free one at first, a strict one when the
+// sentence was criticised.
 Result<contract::Value> writing_tasks(const contract::Value& input);
 
 // {brief, findings, tasks, texts, previous?, critique?} -> Report: claims with their citations, numbered

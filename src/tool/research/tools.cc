@@ -100,9 +100,9 @@ const std::vector<ResearchTool>& research_tools() {
                {"critique", R"({"anyOf":[{"type":"array"},{"type":"null"}]})"}},
               {"findings"}),
        object({{"items", R"({"type":"array","items":{"type":"object","properties":{
-          "id":{"type":"string"},"finding":{"type":"object"},"frame":{"type":"string"},
+          "id":{"type":"string"},"finding":{"type":"object"},"facts":{"type":"string"},"frame":{"type":"string"},
           "issues":{"type":"array","items":{"type":"string"}},"last":{"type":"string"}},
-          "required":["id","finding","frame","issues","last"]}})"}},
+          "required":["id","finding","facts","frame","issues","last"]}})"}},
               {"items"}),
        false, pure(writing_tasks)},
       {"assemble_report", "A report from findings and their sentences, with table, charts and sources.",

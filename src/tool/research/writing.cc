@@ -1,7 +1,7 @@
 // What is to be written, and the frame of each sentence.
 //
-// A frame is an ECMA-262 pattern. For a figure it fixes company, period and amounts and leaves the wording to
-// the model; for a text it admits a quotation and leaves its introduction to the model. So a small model cannot
+// A frame is an ECMA-262 pattern. For a figure it fixes company, line, period and amounts and leaves their order and the
+// words between them to the model; for a text it admits a quotation and leaves its introduction to the model. So a small model cannot
 // bring in a figure, a name or a statement from outside its source; whether a quotation answers the question is
 // still the validator's.
 #include <algorithm>
@@ -43,35 +43,85 @@ const Value* computed_by(const Array& computed, std::string_view op) {
   return nullptr;
 }
 
+// What a sentence about a figure says, each part as it is printed.
+struct Facts {
+  std::string company, label, period, amount;
+  std::string change;  // "up 6.7%", "down 2.1%", or empty: nothing to compare with, or nothing changed.
+  std::string share;   // "41.2% of total revenues of $605.9 billion", or empty.
+};
+
+Facts facts_of(const Value& finding) {
+  const Array& computed = list(finding, "computed");
+  const Array& figures = list(finding, "figures");
+  const Value& now = figures[0];
+  Facts out{.company = text(finding, "company"), .label = "", .period = text(now, "period"),
+            .amount = format_amount(text(now, "value"), text(now, "unit")), .change = "", .share = ""};
+  out.label = label_in_sentence(text(now, "label"), out.company);
+  if (const Value* share = computed_by(computed, "share"); share != nullptr) {
+    const Value& whole = figures[static_cast<size_t>(share->find("args")->as_array()[1].as_number().as_int64().value_or(0))];
+    out.share = text(*share, "value") + "% of " + label_in_sentence(text(whole, "label"), out.company) + " of " +
+                format_amount(text(whole, "value"), text(whole, "unit"));
+  } else if (const Value* change = computed_by(computed, "pct_change"); change != nullptr && text(*change, "value") != "0.0") {
+    const std::string percent = text(*change, "value");
+    out.change = percent[0] == '-' ? "down " + percent.substr(1) + "%" : "up " + percent + "%";
+  }
+  return out;
+}
+
+// "Walmart | net sales | the fiscal year ended January 31, 2023 | $605.9 billion | up 6.7%": what the writer reads.
+std::string facts_line(const Facts& f) {
+  std::string out = f.company + " | " + f.label + " | " + f.period + " | " + f.amount;
+  for (const std::string& more : {f.change, f.share}) {
+    if (!more.empty()) out += " | " + more;
+  }
+  return out;
+}
+
 // "In the fiscal year ended January 31, 2023, Walmart's net sales rose by 6.7% to $605.9 billion." One period a
 // sentence: the year before stands in the table, where nobody can mistake whose figure it is.
-std::string figure_frame(const Value& finding) {
-  const Array& computed = list(finding, "computed");
-  const Value& now = list(finding, "figures")[0];
-  std::string period = escape_pattern(text(now, "period"));
+std::string strict_frame(const Facts& f) {
+  std::string period = escape_pattern(f.period);
   std::string when = period.substr(0, 6) == "as of " ? "A" + period.substr(1) : "(In|For) " + period;
-  std::string company = text(finding, "company");
-  std::string head = "^" + when + ", " +
-                     escape_pattern(owned(company, label_in_sentence(text(now, "label"), company)));
-  std::string amount = escape_pattern(format_amount(text(now, "value"), text(now, "unit"))) + "\\.$";
-  const Value* share = computed_by(computed, "share");
-  if (share != nullptr) {
-    const Value& whole = list(finding, "figures")[static_cast<size_t>(share->find("args")->as_array()[1].as_number().as_int64().value_or(0))];
-    return head + " (were|was|came to|amounted to) " + escape_pattern(format_amount(text(now, "value"), text(now, "unit")) + ", " + text(*share, "value") + "% of " +
-                                                                      label_in_sentence(text(whole, "label"), company) + " of " + format_amount(text(whole, "value"), text(whole, "unit"))) + "\\.$";
-  }
-  const Value* change = computed_by(computed, "pct_change");
-  std::string percent = change == nullptr ? "0.0" : text(*change, "value");
-  if (percent == "0.0") return head + " (were|was|came to|reached|amounted to|stood at) " + amount;
-  bool down = percent[0] == '-';
+  std::string head = "^" + when + ", " + escape_pattern(owned(f.company, f.label));
+  if (!f.share.empty()) return head + " (were|was|came to|amounted to) " + escape_pattern(f.amount + ", " + f.share) + "\\.$";
+  std::string amount = escape_pattern(f.amount) + "\\.$";
+  if (f.change.empty()) return head + " (were|was|came to|reached|amounted to|stood at) " + amount;
+  bool down = f.change[0] == 'd';
   return head + (down ? " (fell|declined|decreased) by " : " (rose|grew|increased) by ") +
-         escape_pattern((down ? percent.substr(1) : percent) + "%") + " to " + amount;
+         escape_pattern(f.change.substr(f.change.find(' ') + 1)) + " to " + amount;
 }
+
+// Every part once and whole, in several orders; the words between them are the writer's own. So no figure, name or
+// period can be wrong or left out, but the direction of a change can: the rules check it, and a sentence that they
+// reject is written again in the strict frame.
+std::string free_frame(const Facts& f) {
+  if (!f.share.empty()) return strict_frame(f);
+  const std::string words = " [a-z ,]{1,34} ";
+  std::string label = escape_pattern(f.label), capital = label;
+  capital[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(capital[0])));
+  std::string company = escape_pattern(f.company), own = escape_pattern(owned(f.company, f.label));
+  std::string period = escape_pattern(f.period), amount = escape_pattern(f.amount);
+  std::string first = "A" + period.substr(1), last = period;
+  if (f.period.substr(0, 6) != "as of ") {
+    first = "(In|For) " + period;
+    last = "(in|for) " + period;
+  }
+  // The period stands at one end: each order with it first, and with it last.
+  const bool named = f.label.starts_with(f.company + " ");  // "Walmart U.S. net sales" name the company themselves.
+  std::string head_first = first + ", (" + own + (named ? "" : "|" + label + " of " + company) + ")";
+  std::string head_last = "(" + own + (named ? "" : "|" + capital + " of " + company) + ")";
+  if (f.change.empty()) return "^(" + head_first + words + amount + "|" + head_last + words + amount + " " + last + ")\\.$";
+  std::string percent = escape_pattern(f.change.substr(f.change.find(' ') + 1));
+  auto ends = [&](const std::string& middle) { return head_first + middle + "|" + head_last + middle + " " + last; };
+  return "^(" + ends(words + percent + words + amount) + "|" + ends(words + amount + "," + words + percent) + ")\\.$";
+}
+
+const std::string& quote_of(const Value& finding) { return list(finding, "cites")[0].find("quote")->as_string(); }
 
 // The evidence's own sentence, in quotation marks; the model chooses how it is introduced. A base model that was
 // not taught to paraphrase must not: its rewordings of filings were seen to say something else.
 std::string text_frame(const Value& finding) {
-  const std::string& quote = list(finding, "cites")[0].find("quote")->as_string();
+  const std::string& quote = quote_of(finding);
   std::string company = escape_pattern(text(finding, "company"));
   return "^" + company + ": the source (says|states|notes|reports), \xE2\x80\x9C" + escape_pattern(quote) +
          "\xE2\x80\x9D$";
@@ -174,9 +224,12 @@ Result<Value> writing_tasks(const Value& input) {
     }
     if (again && issues.empty()) continue;  // It stands.
     const Value* last = again ? claim_of(previous, id) : nullptr;
+    const bool figure = kind == "figure";
+    const Facts facts = figure ? facts_of(finding) : Facts{};
     items.push_back(Value::object({{"id", id},
                                    {"finding", finding},
-                                   {"frame", kind == "figure" ? figure_frame(finding) : text_frame(finding)},
+                                   {"facts", figure ? facts_line(facts) : quote_of(finding)},
+                                   {"frame", !figure ? text_frame(finding) : again ? strict_frame(facts) : free_frame(facts)},
                                    {"issues", std::move(issues)},
                                    {"last", last == nullptr ? "" : text(*last, "text")}}));
   }
