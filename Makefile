@@ -66,6 +66,7 @@ demo-analysis: models build
 
 specialists: models build ## Teach and judge the specialists (needs CONSORT_DATA; about 25 minutes on two cores)
 	sh tools/specialists/analyzer_sql.sh out/specialists/analyzer-sql
+	sh tools/specialists/intent_router.sh out/specialists/intent-router
 
 clean:
 	rm -rf build out
