@@ -67,6 +67,7 @@ demo-analysis: models build
 specialists: models build ## Teach and judge the specialists (the SQL one needs CONSORT_DATA; about 30 minutes on two cores)
 	sh tools/specialists/summary_sentence.sh out/specialists/summarizer-sentence
 	sh tools/specialists/analyzer_sql.sh out/specialists/analyzer-sql
+	sh tools/specialists/intent_router.sh out/specialists/intent-router
 
 clean:
 	rm -rf build out

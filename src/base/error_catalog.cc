@@ -484,10 +484,12 @@ constexpr ErrorPage kPages[] = {
      "Look at the path and its permissions."},
     {9030, "The trainer knows decoders of the llama family only.",
      "Name such a model."},
-    {9031, "Only components of kind 'generate' can be taught.",
+    {9031, "Only components of kind 'generate' and 'decide' can be taught.",
      "Name such a component."},
     {9032, "An adapter's loss where it is served differs too much from its loss where it was trained.",
      "Write it with more bits (--adapter-type), or train with a lower learning rate."},
+    {9033, "An encoder's adapter has another loss where it is served than where it was trained.",
+     "Keep its weights as f32, or lower the learning rate."},
     {9040, "A correction of a recorded step is malformed, or names a step that was not recorded.",
      "Look at file:line; 'consort show RUN' lists the steps."},
 };

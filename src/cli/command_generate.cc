@@ -27,6 +27,7 @@ using contract::Value;
 struct Options {
   std::string model, schema, prompt, prompt_file, requests, system, text;
   std::vector<std::string> stop, adapters;
+  std::string say = "vectors";
   int max_tokens = 256, top_k = 40, n_threads = 0, repetitions = 5, window = 0,
       n_adapters = 8, n_sequences = 16, n_schemas = 50;
   double temperature = 0;
@@ -206,13 +207,57 @@ Value vector_value(const std::vector<float>& v) {
 
 constexpr size_t kEmbedBatch = 64;
 
-Result<int> embed_batch(Context& context, Loaded& loaded, const std::string& path) {
+// What an adapter's classes say of a text.
+Value class_value(const engine::Classifications& all, size_t i) {
+  const engine::Classification& c = all.texts[i];
+  const auto best = static_cast<size_t>(c.best);
+  return Value::object({{"label", c.outside ? Value() : Value(all.labels[best])},
+                        {"best", all.labels[best]},
+                        {"probability", c.probabilities[best]}});
+}
+
+Error bad_line(const std::string& path, int number, const std::string& line, const char* form) {
+  return make_error(ErrorCode::invalid_argument, 8004, std::string("a line is ") + form)
+      .at((path == "-" ? "stdin" : path) + ":" + std::to_string(number))
+      .got(line);
+}
+
+// {"query", "texts"} a line; the adapter's score of each text.
+Result<int> score_batch(Context& context, Loaded& loaded, const std::string& path, const std::string& adapter) {
+  CONSORT_TRY(each_line(path, [&](int number, const std::string& line) -> Result<void> {
+    auto value = contract::parse_json(line);
+    const Value* list = value ? value->find("texts") : nullptr;
+    std::vector<std::string> texts;
+    if (list != nullptr && list->is_array())
+      for (const Value& text : list->as_array())
+        if (text.is_string()) texts.emplace_back(text.as_string());
+    const std::string query = value ? value->string_or("query", "") : "";
+    if (query.empty() || texts.empty() || texts.size() != list->as_array().size())
+      return fail(bad_line(path, number, line, "{\"query\": \"...\", \"texts\": [\"...\"]}"));
+    CONSORT_ASSIGN(const engine::PairScores scores,
+                   loaded.engine->score_pairs(loaded.info.name, query, texts, context.stop.get_token(), adapter));
+    contract::Array out;
+    for (const std::vector<float>& one : scores.labels) out.push_back(Value(static_cast<double>(one[0])));
+    print_json(Value(std::move(out)));
+    return {};
+  }));
+  return kExitOk;
+}
+
+Result<int> embed_batch(Context& context, Loaded& loaded, const std::string& path, const std::string& adapter,
+                        bool classes) {
   std::vector<std::string> texts;
   auto flush = [&]() -> Result<void> {
     if (texts.empty()) return {};
-    CONSORT_ASSIGN(auto vectors,
-                   loaded.engine->embed(loaded.info.name, texts, context.stop.get_token()));
-    for (const auto& v : vectors) print_json(vector_value(v));
+    if (classes) {
+      CONSORT_ASSIGN(const auto all,
+                     loaded.engine->classify(loaded.info.name, adapter, texts, context.stop.get_token()));
+      for (size_t i = 0; i < texts.size(); ++i) print_json(class_value(all, i));
+    } else {
+      CONSORT_ASSIGN(auto vectors,
+                     loaded.engine->embed(loaded.info.name, texts, context.stop.get_token(), adapter));
+      for (const auto& v : vectors) print_json(vector_value(v));
+    }
     texts.clear();
     return {};
   };
@@ -221,12 +266,8 @@ Result<int> embed_batch(Context& context, Loaded& loaded, const std::string& pat
     std::string text = value && value->is_string() ? value->as_string()
                        : value                     ? value->string_or("text", "")
                                                    : "";
-    if (!value || text.empty()) {
-      return fail(make_error(ErrorCode::invalid_argument, 8004,
-                             "a line is a JSON string or {\"text\": \"...\"}")
-                      .at((path == "-" ? "stdin" : path) + ":" + std::to_string(number))
-                      .got(line));
-    }
+    if (!value || text.empty())
+      return fail(bad_line(path, number, line, "a JSON string or {\"text\": \"...\"}"));
     texts.push_back(std::move(text));
     if (texts.size() >= kEmbedBatch) return flush();
     return {};
@@ -237,13 +278,30 @@ Result<int> embed_batch(Context& context, Loaded& loaded, const std::string& pat
 
 Result<int> embed(Context& context, const Options& o) {
   CONSORT_ASSIGN(Loaded loaded, load(context, o.model));
-  if (o.batch) return embed_batch(context, loaded, o.text.empty() ? "-" : o.text);
+  std::string adapter;
+  if (!o.adapters.empty()) {
+    CONSORT_ASSIGN(fs::path file, adapter_path(context, o.adapters[0]));
+    CONSORT_ASSIGN(engine::AdapterInfo info, loaded.engine->load_adapter("adapter", loaded.info.name, file));
+    adapter = info.name;
+  }
+  const bool classes = o.say == "classes";
+  if ((classes || o.say == "pairs") && adapter.empty())
+    return fail(usage("--say needs an adapter").to_fix("give --adapter"));
+  const std::string path = o.text.empty() ? "-" : o.text;
+  if (o.say == "pairs") return score_batch(context, loaded, path, adapter);
+  if (o.batch) return embed_batch(context, loaded, path, adapter, classes);
   std::vector<std::string> texts{o.text};
   if (o.text.empty() || o.text == "-") {
     CONSORT_ASSIGN(texts[0], read_text("-"));
   }
+  if (classes) {
+    CONSORT_ASSIGN(const auto all,
+                   loaded.engine->classify(loaded.info.name, adapter, texts, context.stop.get_token()));
+    print_json(class_value(all, 0));
+    return kExitOk;
+  }
   CONSORT_ASSIGN(auto vectors,
-                 loaded.engine->embed(loaded.info.name, texts, context.stop.get_token()));
+                 loaded.engine->embed(loaded.info.name, texts, context.stop.get_token(), adapter));
   if (context.json) {
     print_document(context, Value::object({{"model", loaded.info.name},
                                            {"dims", loaded.info.n_embd},
@@ -401,6 +459,12 @@ void add_embed(CLI::App& app, Context& context) {
   command->add_option("TEXT", o->text, "text, or - for stdin; with --batch a file of JSON Lines");
   add_memory_option(command, context);
   command->add_flag("--batch", o->batch, "JSON Lines in, one vector out per line, in order");
+  command->add_option("--adapter", o->adapters, "of an encoder: a file, PEFT folder, or NAME@VERSION")
+      ->expected(1);
+  command->add_option("--say", o->say,
+                      "vectors; or what the adapter was taught: classes of texts, or the scores of pairs "
+                      "(JSON Lines {query, texts})")
+      ->check(CLI::IsMember({"vectors", "classes", "pairs"}));
   command->callback(
       [&context, o] { context.action = [&context, o] { return embed(context, *o); }; });
 }

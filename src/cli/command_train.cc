@@ -9,6 +9,7 @@
 #include "cli/contract_file.h"
 #include "cli/gate_promotion.h"
 #include "cli/models.h"
+#include "cli/train_encoder.h"
 #include "cli/train_parity.h"
 #include "model/lock.h"
 #include "run/adapters.h"
@@ -22,25 +23,23 @@ namespace {
 using contract::Value;
 
 struct Options {
-  std::string component, model, data, schema, out, licence, policy, from, precision = "bf16", weights = "f32";
+  std::string component, model, data, schema, out, licence, policy, from, precision = "auto", weights = "f32";
   train::TrainOptions train;
   double alpha = 0;
   int tokens_max = 1024;
   bool no_register = false;
+  EncoderTraining encoder;  // What encoders have beside.
+  std::string rank_loss = "listwise";
 };
 
-Result<std::filesystem::path> decoder_file(Context& context, const std::string& name) {
+// A decoder's file, or an encoder's folder.
+Result<std::filesystem::path> model_path(Context& context, const std::string& name) {
   const std::string ref = model_ref(context.home(), name);
   if (ref.rfind("file:", 0) == 0) return std::filesystem::path(ref.substr(5));
   CONSORT_ASSIGN(auto lock_file, run::find_model_lock(std::filesystem::current_path()));
   CONSORT_ASSIGN(model::ModelLock lock, model::ModelLock::open(lock_file));
   CONSORT_ASSIGN(model::ResolvedModel found, lock.resolve(ref, model::Verify::none));
-  if (found.is_folder_model) {
-    return fail(make_error(ErrorCode::unsupported, 9030, "only decoders of the llama family train")
-                    .got(name)
-                    .to_fix("name a decoder, such as smollm2-135m:q4_1"));
-  }
-  return found.main_file;
+  return found.is_folder_model ? found.folder : found.main_file;
 }
 
 // The model, the contract and the adapter, from the options or from the component named.
@@ -55,8 +54,8 @@ Result<Subject> subject_of(const Options& o) {
   if (!o.component.empty()) {
     CONSORT_ASSIGN(const ComponentRef found, find_component(o.component));
     const agent::ComponentSpec& spec = found.node->spec;
-    if (spec.kind != agent::ComponentKind::generate) {
-      return fail(make_error(ErrorCode::unsupported, 9031, "only components of kind 'generate' train")
+    if (spec.kind != agent::ComponentKind::generate && spec.kind != agent::ComponentKind::decide) {
+      return fail(make_error(ErrorCode::unsupported, 9031, "only components of kind 'generate' and 'decide' train")
                       .got(o.component));
     }
     out.contract = found.node->output;
@@ -228,6 +227,56 @@ void print_report(Context& context, const Options& o, const train::TrainResult& 
   for (const std::string& line : registered.gate->lines) print_line(line);
 }
 
+// An encoder: the folder of a model is one.
+Result<int> train_on_encoder(Context& context, const Options& o, const Subject& subject,
+                             const std::filesystem::path& folder, Stages& stages) {
+  if (!o.from.empty()) return fail(usage("--from is for decoders").got(o.from));
+  EncoderTraining e = o.encoder;
+  e.model = subject.model;
+  e.data = o.data;
+  e.out = o.out;
+  e.licence = o.licence;
+  e.weights = o.weights;
+  e.train.lora = o.train.lora;
+  e.train.optimizer = o.train.optimizer;
+  e.train.epochs = o.train.epochs;
+  e.train.seed = o.train.seed;
+  e.train.n_threads = o.train.n_threads;
+  e.train.checkpoint_every = o.train.checkpoint_every;
+  // Without a bfloat16 dot product products in f32 are the faster ones.
+  const bool f32 = o.precision == "f32" ||
+                   (o.precision == "auto" && !tensor::train_kernels(*tensor::choose_isa()).bf16_dot);
+  e.train.precision = f32 ? tensor::TrainPrecision::f32 : tensor::TrainPrecision::bf16;
+  e.train.rank_loss = o.rank_loss == "binary"     ? train::RankLoss::binary
+                      : o.rank_loss == "pairwise" ? train::RankLoss::pairwise
+                                                  : train::RankLoss::listwise;
+  CONSORT_TRY(make_folder(o.out));
+  TrainReport report(context);
+  CONSORT_ASSIGN(Value answer, train_encoder_adapter(context, e, folder, std::ref(report)));
+  stages.end("training");
+  CONSORT_ASSIGN(const Registered registered, enter(context, o, subject, stages));
+  answer.get_object()->set("registered", registered.name.empty() ? Value() : Value(registered.name));
+  answer.get_object()->set("gate", registered.gate ? registered.gate->document : Value());
+  CONSORT_TRY(write_file_atomic(std::filesystem::path(o.out) / "training.json",
+                                contract::to_json_pretty(answer) + "\n"));
+  const int code = registered.gate ? registered.gate->exit_code : kExitOk;
+  if (context.json) {
+    print_document(context, answer);
+    return code;
+  }
+  const auto number = [&](const char* key) { return answer.find(key)->as_number().as_double(); };
+  say(context, fmt::format("{:.0f} steps; loss {:.4f} -> {:.4f}", number("steps"), number("first_loss"),
+                           number("last_loss")));
+  if (const Value* dev = answer.find("dev"); dev != nullptr && dev->is_object())
+    say(context, "on dev: " + contract::to_json(*dev));
+  print_line(answer.string_or("adapter", ""));
+  print_line(answer.string_or("peft", ""));
+  if (!registered.name.empty()) print_line(registered.name);
+  if (registered.gate)
+    for (const std::string& line : registered.gate->lines) print_line(line);
+  return code;
+}
+
 Result<int> train_command(Context& context, const Options& options) {
   Options o = options;
   o.train.lora.alpha = static_cast<float>(o.alpha > 0 ? o.alpha : 2.0 * o.train.lora.rank);
@@ -237,7 +286,9 @@ Result<int> train_command(Context& context, const Options& options) {
   CONSORT_ASSIGN(const Subject subject, subject_of(o));
   if (!o.policy.empty() && (subject.adapter.empty() || o.no_register))
     return fail(usage("--policy needs a component with an adapter, to be registered").got(o.component));
-  CONSORT_ASSIGN(const auto path, decoder_file(context, subject.model));
+  CONSORT_ASSIGN(const auto path, model_path(context, subject.model));
+  std::error_code none;
+  if (std::filesystem::is_directory(path, none)) return train_on_encoder(context, o, subject, path, stages);
   CONSORT_ASSIGN(const auto file, model::GgufFile::open(path));
   CONSORT_ASSIGN(const auto renderer, train::Renderer::create(*file));
   CONSORT_ASSIGN(const std::string text, read_text(o.data));
@@ -285,8 +336,9 @@ void add_train(CLI::App& app, Context& context) {
   auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "teach an adapter from examples");
   command->add_option("COMPONENT", o->component, "AGENT:COMPONENT, for its model and contract");
-  command->add_option("--model", o->model, "a decoder, instead of the component's");
-  command->add_option("--data", o->data, "JSON Lines: {prompt, completion} or {messages}; -: stdin")
+  command->add_option("--model", o->model, "instead of the component's");
+  command->add_option("--data", o->data, "JSON Lines: {prompt, completion} or {messages}; for an encoder {query, "
+                                         "positive}, {text, label} or {query, texts, relevance}; -: stdin")
       ->required();
   command->add_option("--out", o->out, "folder of the adapter and the checkpoint")->required();
   command->add_option("--from", o->from, "GGUF adapter to go on from, of the same rank and alpha");
@@ -310,9 +362,20 @@ void add_train(CLI::App& app, Context& context) {
   command->add_option("--adapter-type", o->weights, "of the weights in adapter.gguf")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}));
   command->add_option("--precision", o->precision, "of products")
-      ->check(CLI::IsMember({"bf16", "f32"}));
+      ->check(CLI::IsMember({"auto", "bf16", "f32"}));
+  EncoderTraining& e = o->encoder;
+  command->add_option("--dev", e.dev, "encoder, classes: rows that temperature and threshold are fitted on");
+  command->add_option("--scope-cost", e.scope_cost, "encoder, classes: accuracy that the threshold may cost on --dev")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--batch-examples", e.train.examples_per_batch, "encoder: rows a step");
+  command->add_option("--temperature", e.train.temperature, "encoder, vectors: of the contrast");
+  command->add_option("--outside-weight", e.train.outside_weight, "encoder, classes: of rows without a label");
+  command->add_option("--head-scale", e.train.head_scale, "encoder: logits = scale (W v) + b");
+  command->add_option("--rank-loss", o->rank_loss, "encoder, pairs")
+      ->check(CLI::IsMember({"binary", "pairwise", "listwise"}));
   command->callback(
-      [&context, o] { context.action = [&context, o] { return train_command(context, *o); }; });
+      [&context, o, command] {
+        if (command->count("--batch-tokens") > 0) o->encoder.train.tokens_per_batch = o->train.tokens_per_batch; context.action = [&context, o] { return train_command(context, *o); }; });
 }
 
 }  // namespace consort::cli

@@ -366,7 +366,8 @@ Result<Decisions> Engine::decide(const DecideRequest& request) {
 
 Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_name,
                                                       std::span<const std::string> texts,
-                                                      std::stop_token stop) {
+                                                      std::stop_token stop,
+                                                      std::string_view adapter) {
   Task task;
   task.kind = Task::Kind::embed;
   task.stop_token = std::move(stop);
@@ -375,6 +376,9 @@ Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_nam
     return fail(make_error(ErrorCode::failed_precondition, 4113, "a decoder cannot embed")
                     .got(model_name)
                     .to_fix("name an encoder model"));
+  }
+  if (!adapter.empty()) {
+    CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, adapter));
   }
   if (texts.empty()) return std::vector<std::vector<float>>();
   const auto most = static_cast<size_t>(task.model->encoder->config().tokens_max);
@@ -389,17 +393,75 @@ Result<std::vector<std::vector<float>>> Engine::embed(std::string_view model_nam
   return std::move(task.vectors);
 }
 
+namespace {
+
+Error not_taught(const AdapterInfo& adapter, std::string_view what) {
+  return make_error(ErrorCode::failed_precondition, 4113,
+                    "the adapter was not taught " + std::string(what))
+      .got(adapter.name)
+      .to_fix("name an adapter that was, or teach one: consort train");
+}
+
+// W v + b
+std::vector<float> say_of(const model::AdapterHead& head, const std::vector<float>& v) {
+  std::vector<float> out(head.labels.size());
+  for (size_t l = 0; l < out.size(); ++l) {
+    double sum = head.bias[l];
+    for (size_t j = 0; j < v.size(); ++j)
+      sum += static_cast<double>(head.weight[l * v.size() + j]) * v[j];
+    out[l] = static_cast<float>(sum);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Classifications> Engine::classify(std::string_view model_name, std::string_view name,
+                                         std::span<const std::string> texts,
+                                         std::stop_token stop) {
+  CONSORT_ASSIGN(const auto model, state_->find_model(model_name));
+  CONSORT_ASSIGN(const auto adapter, state_->find_adapter(model, name));
+  if (!adapter->head || adapter->head->kind != model::AdapterHead::Kind::classes)
+    return fail(not_taught(adapter->info, "classes"));
+  CONSORT_ASSIGN(const auto vectors, embed(model_name, texts, std::move(stop), name));
+  Classifications out;
+  out.labels = adapter->head->labels;
+  for (const std::vector<float>& v : vectors) {
+    const std::vector<float> logits = say_of(*adapter->head, v);
+    Classification one;
+    const auto top = std::max_element(logits.begin(), logits.end());
+    one.best = static_cast<int>(top - logits.begin());
+    double total = 0;
+    for (const float x : logits) {
+      one.probabilities.push_back(std::exp(static_cast<double>(x) - *top));
+      total += one.probabilities.back();
+    }
+    for (double& p : one.probabilities) p /= total;
+    one.outside = one.probabilities[static_cast<size_t>(one.best)] < adapter->head->threshold;
+    out.texts.push_back(std::move(one));
+  }
+  return out;
+}
+
 Result<PairScores> Engine::score_pairs(std::string_view model_name, std::string_view query,
-                                       std::span<const std::string> texts, std::stop_token stop) {
+                                       std::span<const std::string> texts, std::stop_token stop,
+                                       std::string_view adapter) {
   Task task;
   task.kind = Task::Kind::embed;
   task.stop_token = std::move(stop);
   CONSORT_ASSIGN(task.model, state_->find_model(model_name));
   const model::Encoder* encoder = task.model->encoder.get();
-  if (encoder == nullptr || encoder->config().n_labels == 0 || encoder->config().n_types < 2) {
+  if (encoder == nullptr ||
+      (adapter.empty() && (encoder->config().n_labels == 0 || encoder->config().n_types < 2))) {
     return fail(make_error(ErrorCode::failed_precondition, 4113, "the model cannot score pairs")
                     .got(model_name)
                     .to_fix("name an encoder with a classifier, a cross-encoder"));
+  }
+  task.classifier = adapter.empty();
+  if (!adapter.empty()) {
+    CONSORT_ASSIGN(task.adapter, state_->find_adapter(task.model, adapter));
+    if (!task.adapter->head || task.adapter->head->kind != model::AdapterHead::Kind::pairs)
+      return fail(not_taught(task.adapter->info, "pairs"));
   }
   PairScores out;
   if (texts.empty()) return out;
@@ -412,6 +474,8 @@ Result<PairScores> Engine::score_pairs(std::string_view model_name, std::string_
   }
   CONSORT_TRY(state_->submit(task));
   out.labels = std::move(task.vectors);
+  if (task.adapter)
+    for (std::vector<float>& v : out.labels) v = say_of(*task.adapter->head, v);
   return out;
 }
 

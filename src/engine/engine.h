@@ -221,6 +221,17 @@ struct EngineStats {
   double step_ms_max = 0;                 // Longest step that a decoding sequence took part in.
 };
 
+// What an encoder's adapter with classes says of a text.
+struct Classification {
+  std::vector<double> probabilities;  // In the order of Classifications::labels, to sum 1.
+  int best = 0;                       // The largest.
+  bool outside = false;               // It is below the adapter's threshold: none of the classes.
+};
+struct Classifications {
+  std::vector<std::string> labels;
+  std::vector<Classification> texts;
+};
+
 struct PairScores {
   std::vector<std::vector<float>> labels;  // [texts][n_labels]
   std::vector<int> n_cut;                  // [texts]: tokens of the pair that were left out.
@@ -240,7 +251,8 @@ class Engine final {
   // first request for it: 4121 when the file has changed since.
   Result<ModelInfo> load_model(std::string name, const std::filesystem::path& path);
   Result<void> unload_model(std::string_view name);  // failed_precondition 4105 while in use.
-  // GGUF LoRA or PEFT folder. Refused 4106 when it names another base, a tensor does not bind, or a
+  // GGUF LoRA or PEFT folder; on an encoder it becomes a private copy of the layers
+  // (docs/decisions/0011-encoder-training.md). Refused 4106 when it names another base, a tensor does not bind, or a
   // probe's logits do not change. An activated adapter (aLoRA) acts from the last place in a prompt
   // where its invocation tokens stand; a prompt without them is refused, 4116. Reading, packing and
   // the probe run at idle priority on a thread of their own, so that others decode on.
@@ -267,13 +279,19 @@ class Engine final {
   // the reference does (MiniLM: 256 tokens). Batched inside by length.
   Result<std::vector<std::vector<float>>> embed(std::string_view model,
                                                 std::span<const std::string> texts,
-                                                std::stop_token stop = {});
+                                                std::stop_token stop = {},
+                                                std::string_view adapter = {});
+  // Of an adapter that was taught classes. Errors: 4113 when it was not, and as above.
+  Result<Classifications> classify(std::string_view model, std::string_view adapter,
+                                   std::span<const std::string> texts, std::stop_token stop = {});
   // How a cross-encoder judges each text beside `query`: its classifier's numbers, before any
   // sigmoid or softmax. The model reads so many tokens of a pair; of a longer one the longer text
-  // is cut first, as the reference does, and n_cut says by how much. Errors: 4113 when the model
-  // is no encoder with a classifier, and as above.
+  // is cut first, as the reference does, and n_cut says by how much. With an adapter, its head's one
+  // number. Errors: 4113 when the model is no encoder with a classifier, or the adapter was not
+  // taught pairs, and as above.
   Result<PairScores> score_pairs(std::string_view model, std::string_view query,
-                                 std::span<const std::string> texts, std::stop_token stop = {});
+                                 std::span<const std::string> texts, std::stop_token stop = {},
+                                 std::string_view adapter = {});
   Result<std::vector<int32_t>> tokenize(std::string_view model, std::string_view text) const;
   Result<std::string> detokenize(std::string_view model, std::span<const int32_t> tokens) const;
   Result<std::string> render(std::string_view model, std::span<const Message> messages) const;

@@ -1,5 +1,6 @@
 // Models and adapters in and out. Reading, packing and trying run beside the engine's thread, so
 // others decode on.
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -32,9 +33,22 @@ Error does_not_fit(const std::filesystem::path& path, std::string message, std::
 // An adapter that binds to its base and changes what it says.
 struct AdapterCandidate {
   std::unique_ptr<const model::DecoderAdapter> weights;
+  std::unique_ptr<const model::Encoder> encoder;
+  std::optional<model::AdapterHead> head;
   std::vector<int32_t> invocation;
   Digest digest;
   int rank = 0;
+  uint64_t resident_bytes() const {
+    return encoder ? encoder->layer_bytes() : weights->resident_bytes();
+  }
+  std::shared_ptr<LoadedAdapter> loaded() && {
+    auto made = std::make_shared<LoadedAdapter>();
+    made->weights = std::move(weights);
+    made->encoder = std::move(encoder);
+    made->head = std::move(head);
+    made->invocation = std::move(invocation);
+    return made;
+  }
   std::vector<float> base;  // The base's logits of the probe.
 };
 
@@ -58,6 +72,29 @@ std::vector<float> probe(const LoadedModel& model, const model::DecoderAdapter* 
   return {logits.begin(), logits.end()};
 }
 
+// The vector of a few tokens, and what the head says of it.
+std::vector<float> probe(const model::Encoder& encoder, const tensor::Kernels& kernels) {
+  std::vector<std::vector<int32_t>> tokens(1);
+  for (int i = 0; i < 4; ++i) tokens[0].push_back((i * 7919 + 17) % encoder.config().n_vocab);
+  ThreadPool alone(1);
+  return model::EncoderRunner(encoder, alone, kernels).run(tokens)[0];
+}
+
+Result<void> check_changes(const std::filesystem::path& path, const std::vector<float>& base,
+                           const std::vector<float>& with, std::string_view what) {
+  if (base == with) {
+    return fail(does_not_fit(path, fmt::format("the adapter does not change the model's {}", what),
+                             path.string()));
+  }
+  for (const float v : with) {
+    if (!std::isfinite(v)) {
+      return fail(does_not_fit(path, fmt::format("the adapter makes the model's {} infinite", what),
+                               path.string()));
+    }
+  }
+  return {};
+}
+
 // Reads, packs and, with `tries`, tries it: an adapter that changes nothing is not the one that
 // someone meant. `base`: the base's logits of the probe, when known.
 Result<AdapterCandidate> read_and_try(const LoadedModel& model, const std::filesystem::path& path,
@@ -78,25 +115,26 @@ Result<AdapterCandidate> read_and_try(const LoadedModel& model, const std::files
           does_not_fit(path, "an invocation token is outside the vocabulary", std::to_string(t)));
     }
   }
+  out.digest = file.digest;
+  out.rank = file.rank;
+  if (model.encoder) {
+    auto merged = model.encoder->with_adapter(file);
+    if (!merged) return fail(std::move(merged).error().at(path.string()));
+    out.encoder = std::move(*merged);
+    out.head = std::move(file.head);
+    if (!tries) return out;
+    out.base = base.empty() ? probe(*model.encoder, kernels) : std::move(base);
+    CONSORT_TRY(check_changes(path, out.base, probe(*out.encoder, kernels), "vectors"));
+    return out;
+  }
+  if (file.head) return fail(does_not_fit(path, "a decoder's adapter has no head", path.string()));
   auto bound = model::DecoderAdapter::bind(*model.decoder, file);
   if (!bound) return fail(std::move(bound).error().at(path.string()));
   out.weights = std::move(*bound);
   out.invocation = std::move(file.invocation_tokens);
-  out.digest = file.digest;
-  out.rank = file.rank;
   if (!tries) return out;
   out.base = base.empty() ? probe(model, nullptr, kernels) : std::move(base);
-  const std::vector<float> with = probe(model, out.weights.get(), kernels);
-  if (out.base == with) {
-    return fail(
-        does_not_fit(path, "the adapter does not change the model's logits", path.string()));
-  }
-  for (const float v : with) {
-    if (!std::isfinite(v)) {
-      return fail(
-          does_not_fit(path, "the adapter makes the model's logits infinite", path.string()));
-    }
-  }
+  CONSORT_TRY(check_changes(path, out.base, probe(model, out.weights.get(), kernels), "logits"));
   return out;
 }
 
@@ -291,9 +329,6 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
                                          const std::filesystem::path& path) {
   State& state = *state_;
   CONSORT_ASSIGN(const auto model, state.find_model(model_name));
-  if (!model->decoder) {
-    return fail(does_not_fit(path, "adapters for encoders are not supported", model_name));
-  }
   if (name.empty()) return fail(invalid_request("an adapter needs a name", "", "give a name"));
   std::vector<float> base;  // Known since the first adapter of this model.
   {
@@ -304,20 +339,20 @@ Result<AdapterInfo> Engine::load_adapter(std::string name, std::string_view mode
   at_idle_priority(
       [&] { tried = read_and_try(*model, path, true, std::move(base), state.kernels); });
   if (!tried) return fail(std::move(tried).error());
-  auto made = std::make_shared<LoadedAdapter>();
-  made->weights = std::move(tried->weights);
-  made->invocation = std::move(tried->invocation);
-  made->info = {.name = name,
-                .model = std::string(model_name),
-                .digest = tried->digest,
-                .rank = tried->rank,
-                .resident_bytes = made->weights->resident_bytes()};
+  const AdapterInfo info{.name = name,
+                         .model = std::string(model_name),
+                         .digest = tried->digest,
+                         .rank = tried->rank,
+                         .resident_bytes = tried->resident_bytes()};
+  std::vector<float> probed = std::move(tried->base);
+  const auto made = std::move(*tried).loaded();
+  made->info = info;
   // Nothing waits for one who only reads.
   std::lock_guard loading(state.loading);
   {
     std::lock_guard lock(state.mutex);
     const KnownModel& known = state.known.find(model_name)->second;
-    if (model->probe.empty()) model->probe = std::move(tried->base);
+    if (model->probe.empty()) model->probe = std::move(probed);
     if (const auto at = known.adapters.find(name); at != known.adapters.end()) {
       if (at->second.info.digest == made->info.digest) return at->second.info;
       return fail(
@@ -371,11 +406,9 @@ Result<std::shared_ptr<const LoadedAdapter>> Engine::State::bring_adapter(
   auto read = read_and_try(*model, source.path, false, {}, kernels);
   if (!read) return fail(std::move(read).error());
   if (read->digest != source.info.digest) return fail(changed(source.path, name));
-  auto made = std::make_shared<LoadedAdapter>();
+  auto made = std::move(*read).loaded();
   made->id = source.id;  // The same weights: known prefixes stay true.
   made->info = source.info;
-  made->weights = std::move(read->weights);
-  made->invocation = std::move(read->invocation);
   std::lock_guard lock(mutex);
   model->charged += room.keep_locked();
   model->adapters[source.info.name] = made;

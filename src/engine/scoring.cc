@@ -203,8 +203,15 @@ void Engine::State::embed_some(Sequence& s) {
     }
     ++s.next_text;
   }
-  model::EncoderRunner& runner = *task.model->encoder_runner;
-  std::vector<std::vector<float>> vectors = pairs ? runner.score(pair_batch) : runner.run(batch);
+  if (task.adapter && !task.adapter->runner) {
+    task.adapter->runner =
+        std::make_unique<model::EncoderRunner>(*task.adapter->encoder, pool, kernels);
+  }
+  model::EncoderRunner& runner =
+      task.adapter ? *task.adapter->runner : *task.model->encoder_runner;
+  std::vector<std::vector<float>> vectors = !pairs            ? runner.run(batch)
+                                            : task.classifier ? runner.score(pair_batch)
+                                                              : runner.run(pair_batch);
   for (size_t i = 0; i < vectors.size(); ++i)
     task.vectors[s.order[first + i]] = std::move(vectors[i]);
   if (s.next_text == s.order.size()) finish(s, std::nullopt);

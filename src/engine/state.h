@@ -20,6 +20,7 @@
 #include "engine/pages.h"
 #include "engine/sampler.h"
 #include "model/chat_format.h"
+#include "model/adapter_file.h"
 #include "model/decoder.h"
 #include "model/decoder_head.h"
 #include "model/encoder.h"
@@ -30,7 +31,10 @@ namespace consort::engine {
 struct LoadedAdapter {
   uint64_t id = 0;  // Never used again in this process: keys of the prefix tree.
   AdapterInfo info;
-  std::unique_ptr<const model::DecoderAdapter> weights;
+  std::unique_ptr<const model::DecoderAdapter> weights;  // Of a decoder, or
+  std::unique_ptr<const model::Encoder> encoder;         // of an encoder: its base with it merged,
+  std::optional<model::AdapterHead> head;                // and what its vectors say.
+  mutable std::unique_ptr<model::EncoderRunner> runner;  // Of the engine's thread.
   std::vector<int32_t> invocation;  // Empty: acts from the first token on.
 };
 
@@ -126,7 +130,8 @@ struct Task {
   std::shared_ptr<const void> mapping;
   // embed
   std::vector<std::vector<int32_t>> texts;
-  std::vector<int> n_first;  // Of pairs to be scored: ids of the first text. Empty: vectors wanted.
+  std::vector<int> n_first;  // Of pairs: ids of the first text. Empty: single texts.
+  bool classifier = false;   // Of pairs: the model's own classifier is asked, not for vectors.
   std::vector<std::vector<float>> vectors;
 
   std::optional<Error> error;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 
+#include "contract/json.h"
 #include "model/gguf.h"
 #include "model/gguf_writer.h"
 #include "model/half.h"
@@ -92,6 +93,59 @@ Result<LoraPair> read_pair(const GgufFile& file, const GgufTensor& a, const Gguf
   if (!all_finite(pair.a) || !all_finite(pair.b))
     return fail(bad(file, "a LoRA tensor holds a number that is not finite", a.name));
   return pair;
+}
+
+constexpr std::string_view kHeadWeight = "head.weight", kHeadBias = "head.bias";
+
+// Its two tensors, and what the metadata say of it; those keys are taken out.
+Result<AdapterHead> read_head(const GgufFile& file, std::map<std::string, std::string>* metadata) {
+  const GgufTensor* weight = file.find_tensor(kHeadWeight);
+  const GgufTensor* bias = file.find_tensor(kHeadBias);
+  if (weight == nullptr || bias == nullptr)
+    return fail(bad(file, "a head without its weight or its bias", kHeadWeight));
+  const auto take = [&](const char* key) {
+    const auto found = metadata->extract(key);
+    return found.empty() ? std::string() : found.mapped();
+  };
+  AdapterHead head;
+  const std::string kind = take("consort.head.kind"), labels = take("consort.head.labels");
+  const std::string threshold = take("consort.head.threshold");
+  if (kind != "classes" && kind != "pairs") return fail(bad(file, "a head of unknown kind", kind));
+  head.kind = kind == "pairs" ? AdapterHead::Kind::pairs : AdapterHead::Kind::classes;
+  const auto list = contract::parse_json(labels);
+  if (!list || !list->is_array() || list->as_array().empty() ||
+      list->as_array().size() > AdapterHead::kLabelsMax)
+    return fail(bad(file, "consort.head.labels is no list of 1 to 1024 texts", labels));
+  for (const contract::Value& label : list->as_array()) {
+    if (!label.is_string()) return fail(bad(file, "consort.head.labels is no list of texts", labels));
+    head.labels.emplace_back(label.as_string());
+  }
+  const uint64_t n = head.labels.size();
+  if ((head.kind == AdapterHead::Kind::pairs && n != 1) || weight->n_dims > 2 ||
+      weight->dims[1] != n || weight->dims[0] > INT32_MAX || bias->n_elements() != n)
+    return fail(bad(file, "the head's shape is not that of its labels", kHeadWeight));
+  head.n_embd = static_cast<int>(weight->dims[0]);
+  CONSORT_ASSIGN(head.weight, to_f32(file, *weight));
+  CONSORT_ASSIGN(head.bias, to_f32(file, *bias));
+  if (!all_finite(head.weight) || !all_finite(head.bias))
+    return fail(bad(file, "the head holds a number that is not finite", kHeadWeight));
+  const auto number = contract::parse_json(threshold.empty() ? "0" : threshold);
+  head.threshold = number && number->is_number() ? number->as_number().as_double() : -1;
+  if (!(head.threshold >= 0 && head.threshold <= 1))
+    return fail(bad(file, "consort.head.threshold is no probability", threshold));
+  return head;
+}
+
+void write_head(GgufWriter& writer, const AdapterHead& head) {
+  contract::Array labels;
+  for (const std::string& label : head.labels) labels.push_back(contract::Value(label));
+  writer.set_string("consort.head.kind",
+                    head.kind == AdapterHead::Kind::pairs ? "pairs" : "classes");
+  writer.set_string("consort.head.labels", contract::to_json(contract::Value(std::move(labels))));
+  writer.set_string("consort.head.threshold", fmt::format("{}", head.threshold));
+  const uint64_t dims[] = {static_cast<uint64_t>(head.n_embd), head.labels.size()};
+  writer.add_tensor_f32(kHeadWeight, dims, head.weight);
+  writer.add_tensor_f32(kHeadBias, std::span(dims).subspan(1), head.bias);
 }
 
 void put_half(std::vector<uint8_t>& out, uint16_t bits) {
@@ -187,8 +241,12 @@ Result<AdapterFile> read_adapter(const GgufFile& file) {
       adapter.metadata.emplace(key, value);
     }
   }
+  if (file.find_tensor(kHeadWeight) != nullptr || file.find_tensor(kHeadBias) != nullptr) {
+    CONSORT_ASSIGN(adapter.head, read_head(file, &adapter.metadata));
+  }
   constexpr std::string_view kA = ".lora_a", kB = ".lora_b";
   for (const GgufTensor& tensor : file.tensors()) {
+    if (adapter.head && (tensor.name == kHeadWeight || tensor.name == kHeadBias)) continue;
     const bool is_a = tensor.name.ends_with(kA), is_b = tensor.name.ends_with(kB);
     const std::string_view base =
         tensor.name.substr(0, tensor.name.size() - (is_a || is_b ? kA.size() : 0));
@@ -253,6 +311,7 @@ Result<std::string> write_adapter(const AdapterFile& adapter, AdapterWeights wei
     CONSORT_TRY(add_weights(writer, name + ".lora_a", dims_a, pair.a, weights));
     CONSORT_TRY(add_weights(writer, name + ".lora_b", dims_b, b, weights));
   }
+  if (adapter.head) write_head(writer, *adapter.head);
   return writer.finish();
 }
 

@@ -33,6 +33,20 @@ struct LoraPair {
   std::vector<float> b;  // [n_out, rank] row-major
 };
 
+// What an encoder's unit-length vector v says: W v + b.
+struct AdapterHead {
+  enum class Kind {
+    classes,  // Of a text: logits of `labels`.
+    pairs,    // Of two texts: one score.
+  };
+  static constexpr size_t kLabelsMax = 1024;
+  Kind kind = Kind::classes;
+  std::vector<std::string> labels;  // One name a row; of pairs {"score"}.
+  int n_embd = 0;
+  std::vector<float> weight, bias;  // [labels, n_embd] row-major, [labels]
+  double threshold = 0;  // classes: a text whose largest probability is below belongs to none.
+};
+
 // Value type.
 struct AdapterFile {
   static constexpr int kRankMax = 64;
@@ -42,6 +56,7 @@ struct AdapterFile {
   float alpha = 0;
   std::map<std::string, LoraPair> pairs;   // By the base tensor's GGUF name: "blk.0.attn_q.weight".
   std::vector<int32_t> invocation_tokens;  // aLoRA: acts from these tokens on; empty = always.
+  std::optional<AdapterHead> head;         // Of an encoder's adapter, if it has one.
   std::optional<Digest> base_sha256;       // `consort.base.sha256`, when the file says.
   std::map<std::string, std::string> metadata;  // Other consort.* strings.
   Digest digest;                  // Of the GGUF file, or of adapter_model.safetensors.
@@ -52,7 +67,8 @@ struct AdapterFile {
 // attn_k of llama models (rotate-half to interleaved pairs), so the B matrices of a PEFT adapter
 // must be reordered with the base's head counts.
 struct PeftBase {
-  std::string architecture;  // As in the base's GGUF; "llama" needs the reordering.
+  std::string architecture;  // As in the base's GGUF; "llama" needs the reordering, "bert" has
+                             // other names.
   int n_head = 0;
   int n_head_kv = 0;
 };

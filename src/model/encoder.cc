@@ -126,6 +126,14 @@ Result<Encoder::Norm> norm(const SafetensorsFile& file, const std::string& name,
   return out;
 }
 
+// "blk.N.PART.weight" of a layer that there is.
+bool names_projection(std::string_view name, int n_layer) {
+  for (int i = 0; i < n_layer; ++i)
+    for (const char* part : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_up", "ffn_down"})
+      if (name == "blk." + std::to_string(i) + "." + part + ".weight") return true;
+  return false;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Encoder>> Encoder::load(const std::filesystem::path& folder) {
@@ -137,13 +145,17 @@ Result<std::unique_ptr<const Encoder>> Encoder::load(const std::filesystem::path
   // Some files carry the prefix of the class that wrote them.
   const std::string p =
       file->find("bert.embeddings.word_embeddings.weight") != nullptr ? "bert." : "";
-  CONSORT_ASSIGN(out->words_, pack_tensor(*file, p + "embeddings.word_embeddings.weight", c.n_vocab,
-                                          c.n_embd, tensor::PackedMatrix::Kind::f32));
-  CONSORT_ASSIGN(out->positions_, read_vector(*file, p + "embeddings.position_embeddings.weight",
-                                              c.n_positions * c.n_embd));
-  CONSORT_ASSIGN(out->types_, read_vector(*file, p + "embeddings.token_type_embeddings.weight",
-                                          c.n_types * c.n_embd));
-  CONSORT_ASSIGN(out->embedding_norm_, norm(*file, p + "embeddings.LayerNorm", c.n_embd));
+  auto embeddings = std::make_shared<Embeddings>();
+  CONSORT_ASSIGN(embeddings->words,
+                 pack_tensor(*file, p + "embeddings.word_embeddings.weight", c.n_vocab, c.n_embd,
+                             tensor::PackedMatrix::Kind::f32));
+  CONSORT_ASSIGN(embeddings->positions,
+                 read_vector(*file, p + "embeddings.position_embeddings.weight",
+                             c.n_positions * c.n_embd));
+  CONSORT_ASSIGN(embeddings->types, read_vector(*file, p + "embeddings.token_type_embeddings.weight",
+                                                c.n_types * c.n_embd));
+  CONSORT_ASSIGN(embeddings->norm, norm(*file, p + "embeddings.LayerNorm", c.n_embd));
+  out->embeddings_ = std::move(embeddings);
   for (int i = 0; i < c.n_layer; ++i) {
     const std::string layer = p + "encoder.layer." + std::to_string(i) + ".";
     Layer w;
@@ -179,9 +191,91 @@ Result<std::unique_ptr<const Encoder>> Encoder::load(const std::filesystem::path
   return out;
 }
 
+Result<std::unique_ptr<const Encoder>> Encoder::with_adapter(const AdapterFile& adapter) const {
+  const auto refuse = [](std::string message, std::string_view value) {
+    return fail(make_error(ErrorCode::failed_precondition, 4106, std::move(message))
+                    .got(value)
+                    .to_fix("load the adapter on the base model that it was trained for"));
+  };
+  if (!adapter.architecture.empty() && adapter.architecture != "bert")
+    return refuse("the adapter is for another architecture", adapter.architecture);
+  if (!adapter.invocation_tokens.empty())
+    return refuse("an encoder's adapter acts on whole texts, it is not invoked", "");
+  if (adapter.head && adapter.head->n_embd != config_.n_embd)
+    return refuse("the adapter's head has another width than the base's vectors",
+                  std::to_string(adapter.head->n_embd));
+  if (adapter.head && adapter.head->kind == AdapterHead::Kind::pairs && config_.n_types < 2)
+    return refuse("the adapter scores pairs, which the base cannot read", "");
+  std::unique_ptr<Encoder> out(new Encoder);
+  out->config_ = config_;
+  out->digest_ = digest_;
+  out->embeddings_ = embeddings_;
+  out->pooler_ = pooler_;
+  out->classifier_ = classifier_;
+  size_t bound = 0;
+  // The base's weight, with its pair's product added where the adapter has one.
+  const auto added = [&](const Linear& from, const std::string& name) -> Result<Linear> {
+    Linear to;
+    to.bias = from.bias;
+    const int n_out = from.weight.n_out(), n_in = from.weight.n_in();
+    const auto width = static_cast<size_t>(n_in);
+    std::vector<float> w(static_cast<size_t>(n_out) * width);
+    for (int i = 0; i < n_out; ++i)
+      from.weight.row(i, w.data() + static_cast<size_t>(i) * width);
+    if (const auto at = adapter.pairs.find(name); at != adapter.pairs.end()) {
+      const LoraPair& pair = at->second;
+      if (pair.n_in != n_in || pair.n_out != n_out)
+        return refuse("the adapter's tensor has another shape than the base's", name);
+      const auto rank = static_cast<size_t>(pair.rank);
+      std::vector<double> row(width);
+      for (size_t i = 0; i < static_cast<size_t>(n_out); ++i) {
+        std::fill(row.begin(), row.end(), 0.0);
+        for (size_t r = 0; r < rank; ++r)
+          for (size_t j = 0; j < width; ++j)
+            row[j] += static_cast<double>(pair.b[i * rank + r]) * pair.a[r * width + j];
+        for (size_t j = 0; j < width; ++j)
+          w[i * width + j] = static_cast<float>(w[i * width + j] + pair.scale * row[j]);
+      }
+      ++bound;
+    }
+    auto packed = tensor::PackedMatrix::round_to(tensor::PackedMatrix::Kind::bf16, w, n_out, n_in);
+    if (!packed)
+      return refuse("the adapter's numbers are so large that its weights overflow", name);
+    to.weight = std::move(*packed);
+    return to;
+  };
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& from = layers_[i];
+    const std::string blk = "blk." + std::to_string(i) + ".";
+    Layer to;
+    CONSORT_ASSIGN(to.q, added(from.q, blk + "attn_q.weight"));
+    CONSORT_ASSIGN(to.k, added(from.k, blk + "attn_k.weight"));
+    CONSORT_ASSIGN(to.v, added(from.v, blk + "attn_v.weight"));
+    CONSORT_ASSIGN(to.o, added(from.o, blk + "attn_output.weight"));
+    CONSORT_ASSIGN(to.up, added(from.up, blk + "ffn_up.weight"));
+    CONSORT_ASSIGN(to.down, added(from.down, blk + "ffn_down.weight"));
+    to.attention_norm = from.attention_norm;
+    to.output_norm = from.output_norm;
+    out->layers_.push_back(std::move(to));
+  }
+  if (bound != adapter.pairs.size()) {
+    for (const auto& [name, pair] : adapter.pairs) {
+      if (!names_projection(name, config_.n_layer))
+        return refuse("the adapter's tensor belongs to no projection of the base", name);
+    }
+  }
+  return std::unique_ptr<const Encoder>(std::move(out));
+}
+
 uint64_t Encoder::resident_bytes() const {
-  uint64_t bytes = words_.resident_bytes() + 4 * positions_.size();
-  bytes += 4 * (types_.size() + pooler_.weight.size() + classifier_.weight.size());
+  const Embeddings& e = *embeddings_;
+  uint64_t bytes = e.words.resident_bytes() + 4 * (e.positions.size() + e.types.size());
+  bytes += 4 * (pooler_.weight.size() + classifier_.weight.size());
+  return bytes + layer_bytes();
+}
+
+uint64_t Encoder::layer_bytes() const {
+  uint64_t bytes = 0;
   for (const Layer& l : layers_) {
     for (const Linear* w : {&l.q, &l.k, &l.v, &l.o, &l.up, &l.down})
       bytes += w->weight.resident_bytes();
@@ -192,10 +286,11 @@ uint64_t Encoder::resident_bytes() const {
 void Encoder::embed(const tensor::Kernels& kernels, int32_t token, int position, int type,
                     float* out) const {
   const auto width = static_cast<size_t>(config_.n_embd);
-  words_.row(token, out);
-  kernels.add(out, types_.data() + static_cast<size_t>(type) * width, config_.n_embd);
-  kernels.add(out, positions_.data() + static_cast<size_t>(position) * width, config_.n_embd);
-  kernels.layer_norm(out, embedding_norm_.weight.data(), embedding_norm_.bias.data(),
+  const Embeddings& e = *embeddings_;
+  e.words.row(token, out);
+  kernels.add(out, e.types.data() + static_cast<size_t>(type) * width, config_.n_embd);
+  kernels.add(out, e.positions.data() + static_cast<size_t>(position) * width, config_.n_embd);
+  kernels.layer_norm(out, e.norm.weight.data(), e.norm.bias.data(),
                      config_.n_embd, config_.norm_epsilon, out);
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "model/adapter_file.h"
 #include "model/safetensors.h"
 #include "model/text_pair.h"
 #include "tensor/matmul.h"
@@ -61,10 +62,16 @@ class Encoder final {
   // (BertForSequenceClassification: cross-encoders) is read where the file has one.
   static Result<std::unique_ptr<const Encoder>> load(const std::filesystem::path& folder);
 
+  // This encoder with an adapter's LoRA weights added to its own: a private copy of the layers (its
+  // sums rounded to bfloat16 once more), the embeddings shared. This one is left as it is. Errors:
+  // failed_precondition 4106 (another architecture, a tensor that does not bind, numbers too large).
+  Result<std::unique_ptr<const Encoder>> with_adapter(const AdapterFile& adapter) const;
+
   const EncoderConfig& config() const { return config_; }
   const Layer& layer(int i) const { return layers_[static_cast<size_t>(i)]; }
   const Digest& digest() const { return digest_; }  // Of model.safetensors.
   uint64_t resident_bytes() const;
+  uint64_t layer_bytes() const;  // Of them, those that with_adapter copies.
   // Embedding before the first layer, normalised: [n_embd].
   void embed(const tensor::Kernels& kernels, int32_t token, int position, int type,
              float* out) const;
@@ -75,10 +82,13 @@ class Encoder final {
   Encoder() = default;
   EncoderConfig config_;
   Digest digest_;
-  tensor::PackedMatrix words_;    // [n_vocab, n_embd]
-  std::vector<float> positions_;  // [n_positions, n_embd]
-  std::vector<float> types_;      // [n_types, n_embd]
-  Norm embedding_norm_;
+  struct Embeddings {
+    tensor::PackedMatrix words;    // [n_vocab, n_embd]
+    std::vector<float> positions;  // [n_positions, n_embd]
+    std::vector<float> types;      // [n_types, n_embd]
+    Norm norm;
+  };
+  std::shared_ptr<const Embeddings> embeddings_;
   std::vector<Layer> layers_;
   // Small beside the layers: f32, row-major.
   struct Dense {
@@ -101,6 +111,9 @@ class EncoderRunner final {
   // What the classifier says of each pair, before any sigmoid or softmax: [pairs][n_labels]. The
   // model has a classifier and two types; ids as above.
   std::vector<std::vector<float>> score(std::span<const TextPair> pairs);
+
+  // As `run`, of texts that may be pairs (then the model has two types).
+  std::vector<std::vector<float>> run(std::span<const TextPair> texts);
 
  private:
   struct State;

@@ -38,6 +38,7 @@ struct EncoderRunner::State {
     int n_first;  // Ids of type 0.
   };
   void encode(std::span<const Input> inputs);
+  std::vector<std::vector<float>> vectors();  // Of what was encoded.
   void attend();
   void layer(const Encoder::Layer& w);
   // sums = bias + in . weight, then x = norm(x + sums).
@@ -161,17 +162,12 @@ std::vector<std::vector<float>> EncoderRunner::score(std::span<const TextPair> p
   return out;
 }
 
-std::vector<std::vector<float>> EncoderRunner::run(
-    std::span<const std::vector<int32_t>> sequences) {
-  State& s = *state_;
-  std::vector<State::Input> inputs;
-  for (const auto& ids : sequences) inputs.push_back({ids, static_cast<int>(ids.size())});
-  s.encode(inputs);
+std::vector<std::vector<float>> EncoderRunner::State::vectors() {
   std::vector<std::vector<float>> out;
-  for (const State::Sequence& q : s.sequences) {
-    std::vector<float> v(s.x.row(q.first), s.x.row(q.first) + s.c.n_embd);
-    if (s.c.pooling == EncoderConfig::Pooling::mean) {
-      for (int t = 1; t < q.n; ++t) s.kernels.add(v.data(), s.x.row(q.first + t), s.c.n_embd);
+  for (const Sequence& q : sequences) {
+    std::vector<float> v(x.row(q.first), x.row(q.first) + c.n_embd);
+    if (c.pooling == EncoderConfig::Pooling::mean) {
+      for (int t = 1; t < q.n; ++t) kernels.add(v.data(), x.row(q.first + t), c.n_embd);
     }
     double squares = 0;
     for (const float f : v) squares += static_cast<double>(f) * f;
@@ -181,6 +177,21 @@ std::vector<std::vector<float>> EncoderRunner::run(
     out.push_back(std::move(v));
   }
   return out;
+}
+
+std::vector<std::vector<float>> EncoderRunner::run(
+    std::span<const std::vector<int32_t>> sequences) {
+  std::vector<State::Input> inputs;
+  for (const auto& ids : sequences) inputs.push_back({ids, static_cast<int>(ids.size())});
+  state_->encode(inputs);
+  return state_->vectors();
+}
+
+std::vector<std::vector<float>> EncoderRunner::run(std::span<const TextPair> texts) {
+  std::vector<State::Input> inputs;
+  for (const TextPair& text : texts) inputs.push_back({text.ids, text.n_first});
+  state_->encode(inputs);
+  return state_->vectors();
 }
 
 }  // namespace consort::model

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "base/file.h"
 #include "contract/json.h"
@@ -141,23 +142,46 @@ Result<LoraPair> read_pair(const SafetensorsFile& file, const SafetensorsTensor&
 
 }  // namespace
 
-std::optional<std::string> gguf_name_of(std::string_view module) {
-  if (module == "lm_head") return "output.weight";
-  constexpr std::string_view kLayers = "model.layers.";
-  if (!module.starts_with(kLayers)) return std::nullopt;
-  module.remove_prefix(kLayers.size());
+namespace {
+
+using Parts = std::span<const std::pair<std::string_view, std::string_view>>;
+
+// PREFIX, a layer's number, and one of the parts.
+std::optional<std::string> layer_name(std::string_view module, std::string_view prefix,
+                                      Parts parts) {
+  if (!module.starts_with(prefix)) return std::nullopt;
+  module.remove_prefix(prefix.size());
   const size_t dot = module.find('.');
   if (dot == 0 || dot == std::string_view::npos || dot > 4) return std::nullopt;
   const std::string_view layer = module.substr(0, dot), part = module.substr(dot + 1);
   if (layer.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  for (const auto& [theirs, ours] : parts)
+    if (part == theirs) return fmt::format("blk.{}.{}.weight", layer, ours);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> gguf_name_of(std::string_view module) {
+  if (module == "lm_head") return "output.weight";
   static constexpr std::pair<std::string_view, std::string_view> kParts[] = {
       {"self_attn.q_proj", "attn_q"}, {"self_attn.k_proj", "attn_k"},
       {"self_attn.v_proj", "attn_v"}, {"self_attn.o_proj", "attn_output"},
       {"mlp.gate_proj", "ffn_gate"},  {"mlp.up_proj", "ffn_up"},
       {"mlp.down_proj", "ffn_down"}};
-  for (const auto& [theirs, ours] : kParts)
-    if (part == theirs) return fmt::format("blk.{}.{}.weight", layer, ours);
-  return std::nullopt;
+  return layer_name(module, "model.layers.", kParts);
+}
+
+std::optional<std::string> bert_gguf_name_of(std::string_view module) {
+  static constexpr std::pair<std::string_view, std::string_view> kParts[] = {
+      {"attention.self.query", "attn_q"},
+      {"attention.self.key", "attn_k"},
+      {"attention.self.value", "attn_v"},
+      {"attention.output.dense", "attn_output"},
+      {"intermediate.dense", "ffn_up"},
+      {"output.dense", "ffn_down"}};
+  if (module.starts_with("bert.")) module.remove_prefix(5);
+  return layer_name(module, "encoder.layer.", kParts);
 }
 
 Result<AdapterFile> read_peft(const std::filesystem::path& folder, const PeftBase& base) {
@@ -170,7 +194,9 @@ Result<AdapterFile> read_peft(const std::filesystem::path& folder, const PeftBas
   std::map<std::string, std::pair<const SafetensorsTensor*, const SafetensorsTensor*>> sides;
   for (const SafetensorsTensor& tensor : file->tensors()) {
     const auto name = split_name(tensor.name);
-    const auto target = name ? gguf_name_of(name->module) : std::nullopt;
+    const auto target = !name ? std::nullopt
+                        : base.architecture == "bert" ? bert_gguf_name_of(name->module)
+                                                      : gguf_name_of(name->module);
     if (!target) {
       return fail(make_error(ErrorCode::unsupported, 3502,
                              "a tensor that no weight matrix of the base answers to")

@@ -15,5 +15,7 @@ Result<AdapterFile> read_peft(const std::filesystem::path& folder, const PeftBas
 
 // "model.layers.3.self_attn.q_proj" -> "blk.3.attn_q.weight"; empty when there is no counterpart.
 std::optional<std::string> gguf_name_of(std::string_view module);
+// "encoder.layer.3.attention.self.query" (also after "bert.") -> "blk.3.attn_q.weight".
+std::optional<std::string> bert_gguf_name_of(std::string_view module);
 
 }  // namespace consort::model

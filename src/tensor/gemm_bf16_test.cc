@@ -104,6 +104,18 @@ TEST(TrainKernels, BackwardHalvesEqualFiniteDifferences) {
     for (int i = 0; i < n; ++i) out += d[i] * w[i] * v[i] / (1 + std::exp(-v[i]));
     return out;
   };
+  const auto layer_norm = [&](const std::vector<double>& v) {
+    double mean = 0, variance = 0, out = 0;
+    for (double t : v) mean += t / n;
+    for (double t : v) variance += (t - mean) * (t - mean) / n;
+    for (int i = 0; i < n; ++i) out += d[i] * w[i] * (v[i] - mean) / std::sqrt(variance + 1e-5);
+    return out;
+  };
+  const auto gelu = [&](const std::vector<double>& v) {
+    double out = 0;
+    for (int i = 0; i < n; ++i) out += d[i] * v[i] / 2 * (1 + std::erf(v[i] / std::sqrt(2.0)));
+    return out;
+  };
   const auto soft = [&](const std::vector<double>& v, int count, double scale) {
     double total = 0, out = 0;
     for (int i = 0; i < count; ++i) total += std::exp(scale * v[i]);
@@ -120,6 +132,9 @@ TEST(TrainKernels, BackwardHalvesEqualFiniteDifferences) {
     std::vector<float> dx(n, 1.0f), dg(n), du(n), p = x, ds = d, ce = x;
     kernels.rms_norm_back(x.data(), w.data(), d.data(), n, 1e-5f, dx.data());
     kernels.silu_mul_back(x.data(), w.data(), d.data(), n, dg.data(), du.data());
+    std::vector<float> dn(n), de(n);
+    kernels.layer_norm_back(x.data(), w.data(), d.data(), n, 1e-5f, dn.data());
+    kernels.gelu_back(x.data(), d.data(), n, de.data());
     kernels.softmax(p.data(), 20, n, 0.5f);
     kernels.softmax_back(p.data(), ds.data(), n, 0.5f);
     const float value = kernels.cross_entropy(ce.data(), 27, n, 11, 0.25f);
@@ -127,6 +142,8 @@ TEST(TrainKernels, BackwardHalvesEqualFiniteDifferences) {
     EXPECT_NEAR(value * 0.25, loss(at), 1e-5);
     for (int i = 0; i < n; ++i) {
       EXPECT_NEAR(dx[i] - 1, slope(rms, i), 1e-4) << name(isa);
+      EXPECT_NEAR(dn[i], slope(layer_norm, i), 1e-4) << name(isa);
+      EXPECT_NEAR(de[i], slope(gelu, i), 1e-4) << name(isa);
       EXPECT_NEAR(dg[i], slope(gate, i), 1e-4) << name(isa);
       EXPECT_NEAR(du[i], d[i] * x[i] / (1 + std::exp(-x[i])), 1e-4) << name(isa);
       if (i < 20) {

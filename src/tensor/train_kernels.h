@@ -33,6 +33,11 @@ struct TrainKernels {
   // Gradients of silu(gate) * up, given d. Outputs may be the inputs.
   void (*silu_mul_back)(const float* gate, const float* up, const float* d, int n, float* d_gate,
                         float* d_up);
+  // dx = gradient of y = (x - mean) w / sqrt(variance + epsilon) + b, given dy; dx may be dy.
+  void (*layer_norm_back)(const float* x, const float* w, const float* dy, int n, float epsilon,
+                          float* dx);
+  // dx = gradient of y = x / 2 (1 + erf(x / sqrt 2)), given dy; dx may be dy.
+  void (*gelu_back)(const float* x, const float* dy, int n, float* dx);
   // x[0, n) becomes softmax(scale x); x[n, padded) becomes 0. padded is a multiple of 16, n >= 1.
   void (*softmax)(float* x, int n, int padded, float scale);
   // ds = p (dp - sum(p dp)) scale, in place of dp.

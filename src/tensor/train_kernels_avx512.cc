@@ -50,7 +50,8 @@ const TrainKernels* avx512_train_kernels() {
   static const TrainKernels table = {Isa::avx512,   has_dot,       gemm_f32,
                                      has_dot ? gemm_bf16 : gemm_bf16_widened,
                                      to_bf16,       rms_norm_back, silu_mul_back,
-                                     softmax,       softmax_back,  cross_entropy};
+                                     layer_norm_back, gelu_back,   softmax,
+                                     softmax_back,  cross_entropy};
   return &table;
 }
 

@@ -76,6 +76,46 @@ void silu_mul_back(const float* gate, const float* up, const float* d, int n, fl
   }
 }
 
+void layer_norm_back(const float* x, const float* w, const float* dy, int n, float epsilon,
+                     float* dx) {
+  V total{}, squares{}, gains{}, dots{};
+  for (int i = 0; i < n; i += 16) total += load(x + i);
+  const float mean = sum(total) / static_cast<float>(n);
+  for (int i = 0; i < n; i += 16) {
+    const V centred = load(x + i) - mean;
+    const V gain = load(w + i) * load(dy + i);
+    squares += centred * centred;
+    gains += gain;
+    dots += gain * centred;
+  }
+  const float inverse = 1.0f / std::sqrt(sum(squares) / static_cast<float>(n) + epsilon);
+  const float mean_gain = sum(gains) / static_cast<float>(n);
+  const float pull = sum(dots) / static_cast<float>(n) * inverse * inverse;
+  for (int i = 0; i < n; i += 16) {
+    const V gain = load(w + i) * load(dy + i);
+    store(dx + i, (gain - mean_gain - (load(x + i) - mean) * pull) * inverse);
+  }
+}
+
+void gelu_back(const float* x, const float* dy, int n, float* dx) {
+  for (int i = 0; i < n; i += 16) {
+    const V v = load(x + i);
+    const V z = v * 0.70710678118654752f;
+    const V a = z < 0 ? -z : z;
+    const V bell = exp_of(-a * a);
+    // erf by Abramowitz-Stegun 7.1.26, as the forward kernel.
+    const V t = 1.0f / (1.0f + 0.3275911f * a);
+    V p = V{} + 1.061405429f;
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    const V tail = 0.5f * p * t * bell;  // Of the normal distribution, beyond |x|.
+    const V below = v < 0 ? tail : 1.0f - tail;
+    store(dx + i, load(dy + i) * (below + v * bell * 0.39894228040143268f));
+  }
+}
+
 constexpr float kMasked = -1e30f;
 
 // Masks x[n, padded), and returns the largest value.

@@ -14,8 +14,8 @@ namespace consort::tensor {
 
 const TrainKernels* scalar_train_kernels() {
   static constexpr TrainKernels table = {Isa::scalar, false, gemm_f32, gemm_bf16, to_bf16,
-                                         rms_norm_back, silu_mul_back, softmax, softmax_back,
-                                         cross_entropy};
+                                         rms_norm_back, silu_mul_back, layer_norm_back,
+                                         gelu_back, softmax, softmax_back, cross_entropy};
   return &table;
 }
 

@@ -42,6 +42,9 @@ struct Piece {
         kv_at(static_cast<size_t>(start) * kv_row + static_cast<size_t>(head_kv * s.head_dim)),
         group(s.n_head / s.n_head_kv) {}
 
+  // Keys that the queries [i0, i0 + rows) see together, and query i alone.
+  int seen(int i0, int rows) const { return shape.causal ? i0 + rows : length; }
+  int seen_by(int i) const { return shape.causal ? i + 1 : length; }
   size_t query(int head, int row) const {
     return q_at + static_cast<size_t>(head * shape.head_dim) + static_cast<size_t>(row) * q_row;
   }
@@ -50,12 +53,12 @@ struct Piece {
 // softmax of the masked scores of queries [i0, i0 + rows): [rows][padded].
 void probabilities(const tensor::TrainKernels& kernels, const Piece& piece, const float* q,
                    const float* k_t, int i0, int rows, float* p) {
-  const int seen = round_up(i0 + rows);
+  const int seen = round_up(piece.seen(i0, rows));
   const size_t row = static_cast<size_t>(piece.padded);
   kernels.gemm_f32(rows, seen, piece.shape.head_dim, q, piece.q_row, 1, k_t, row, p, row, false);
   const float scale = 1.0f / std::sqrt(static_cast<float>(piece.shape.head_dim));
   for (int i = 0; i < rows; ++i)
-    kernels.softmax(p + static_cast<size_t>(i) * row, i0 + i + 1, seen, scale);
+    kernels.softmax(p + static_cast<size_t>(i) * row, piece.seen_by(i0 + i), seen, scale);
 }
 
 }  // namespace
@@ -75,7 +78,7 @@ void attend(ThreadPool& pool, const tensor::TrainKernels& kernels, const Attenti
         const int rows = std::min(kQueries, piece.length - i0);
         const size_t at = piece.query(head, i0);
         probabilities(kernels, piece, q + at, k_t.data(), i0, rows, p.data());
-        kernels.gemm_f32(rows, shape.head_dim, i0 + rows, p.data(),
+        kernels.gemm_f32(rows, shape.head_dim, piece.seen(i0, rows), p.data(),
                          static_cast<size_t>(piece.padded), 1, v + piece.kv_at, piece.kv_row,
                          out + at, piece.q_row, false);
       }
@@ -103,7 +106,7 @@ void attend_back(ThreadPool& pool, const tensor::TrainKernels& kernels,
     }
     for (int head = 0; head < piece.group; ++head) {
       for (int i0 = 0; i0 < piece.length; i0 += kQueries) {
-        const int rows = std::min(kQueries, piece.length - i0), seen = i0 + rows;
+        const int rows = std::min(kQueries, piece.length - i0), seen = piece.seen(i0, rows);
         const size_t at = piece.query(head, i0);
         probabilities(kernels, piece, q + at, k_t.data(), i0, rows, p.data());
         kernels.gemm_f32(rows, round_up(seen), shape.head_dim, d_out + at, piece.q_row, 1,

@@ -1,7 +1,8 @@
-// Causal attention of packed sequences, forward and backward, all f32.
+// Attention of packed sequences, forward and backward, all f32.
 //
 // Rows are the tokens of several sequences one after another; a token sees those before it in its
-// own sequence and itself. Query heads share key heads in groups (GQA).
+// own sequence and itself, or, where it is not causal, its whole sequence. Query heads share key
+// heads in groups (GQA).
 #pragma once
 
 #include <span>
@@ -18,6 +19,7 @@ struct Sequence {
 
 struct AttentionShape {
   int n_head, n_head_kv, head_dim;
+  bool causal = true;
   int n_q() const { return n_head * head_dim; }
   int n_kv() const { return n_head_kv * head_dim; }
 };

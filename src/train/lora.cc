@@ -12,6 +12,10 @@ namespace {
 constexpr const char* kTensorNames[model::kProjections] = {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 
+Error bad(std::string message, std::string_view value) {
+  return make_error(ErrorCode::invalid_argument, 9001, std::move(message)).got(value);
+}
+
 }  // namespace
 
 int n_out_of(const model::DecoderConfig& c, int projection) {
@@ -26,36 +30,60 @@ int n_in_of(const model::DecoderConfig& c, int projection) {
   return sizes[projection];
 }
 
+int n_out_of(const model::EncoderConfig& c, int projection) {
+  const int sizes[model::kProjections] = {c.n_embd, c.n_embd, c.n_embd, c.n_embd,
+                                          0,        c.n_ff,   c.n_embd};
+  return sizes[projection];
+}
+
+int n_in_of(const model::EncoderConfig& c, int projection) {
+  const int sizes[model::kProjections] = {c.n_embd, c.n_embd, c.n_embd, c.n_embd,
+                                          0,        c.n_embd, c.n_ff};
+  return sizes[projection];
+}
+
 Result<LoraWeights> LoraWeights::create(const model::DecoderConfig& model,
                                         const LoraConfig& config) {
-  const auto bad = [](std::string message, std::string value) {
-    return fail(make_error(ErrorCode::invalid_argument, 9001, std::move(message)).got(value));
-  };
   // The backward pass knows no biases, windows, further norms or scaled rotation.
   if (!model.is_plain_llama())
-    return bad("adapters are trained on llama models without rotary scaling only",
-               model.architecture);
+    return fail(bad("adapters are trained on llama models without rotary scaling only",
+                    model.architecture));
+  Size sizes[model::kProjections];
+  for (int p = 0; p < model::kProjections; ++p) sizes[p] = {n_in_of(model, p), n_out_of(model, p)};
+  return of_sizes(model.n_layer, sizes, config);
+}
+
+Result<LoraWeights> LoraWeights::create(const model::EncoderConfig& model,
+                                        const LoraConfig& config) {
+  Size sizes[model::kProjections];
+  for (int p = 0; p < model::kProjections; ++p) sizes[p] = {n_in_of(model, p), n_out_of(model, p)};
+  LoraConfig mine = config;
+  mine.targets[kGate] = false;
+  return of_sizes(model.n_layer, sizes, mine);
+}
+
+Result<LoraWeights> LoraWeights::of_sizes(int n_layer, const Size (&sizes)[model::kProjections],
+                                          const LoraConfig& config) {
   if (config.rank < 1 || config.rank > model::AdapterFile::kRankMax)
-    return bad("the rank of an adapter is 1 to 64", std::to_string(config.rank));
+    return fail(bad("the rank of an adapter is 1 to 64", std::to_string(config.rank)));
   if (!(config.alpha > 0) || !std::isfinite(config.alpha))
-    return bad("alpha is a positive number", fmt::format("{}", config.alpha));
+    return fail(bad("alpha is a positive number", fmt::format("{}", config.alpha)));
   LoraWeights out;
   out.config_ = config;
-  out.n_layer_ = model.n_layer;
+  out.n_layer_ = n_layer;
   size_t at = 0;
   const size_t rank = static_cast<size_t>(config.rank_padded());
-  for (int layer = 0; layer < model.n_layer; ++layer) {
+  for (int layer = 0; layer < n_layer; ++layer) {
     for (int p = 0; p < model::kProjections; ++p) {
       Pair pair;
       if (config.targets[static_cast<size_t>(p)]) {
-        pair = {at, at + rank * static_cast<size_t>(n_in_of(model, p)), n_in_of(model, p),
-                n_out_of(model, p)};
+        pair = {at, at + rank * static_cast<size_t>(sizes[p].n_in), sizes[p].n_in, sizes[p].n_out};
         at = pair.b + rank * static_cast<size_t>(pair.n_out);
       }
       out.pairs_.push_back(pair);
     }
   }
-  if (at == 0) return bad("an adapter acts on one projection at least", "none");
+  if (at == 0) return fail(bad("an adapter acts on one projection at least", "none"));
   out.values.resize(at);
   out.gradients.resize(at);
   return out;
@@ -111,9 +139,9 @@ size_t LoraWeights::n_trained() const {
   return n;
 }
 
-model::AdapterFile LoraWeights::to_adapter(const model::DecoderConfig& config) const {
+model::AdapterFile LoraWeights::to_adapter(const std::string& architecture) const {
   model::AdapterFile out;
-  out.architecture = config.architecture;
+  out.architecture = architecture;
   out.rank = config_.rank;
   out.alpha = config_.alpha;
   for (int layer = 0; layer < n_layer_; ++layer) {

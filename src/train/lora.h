@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "model/adapter_file.h"
 #include "model/decoder.h"
+#include "model/encoder.h"
 
 namespace consort::train {
 
@@ -27,12 +28,18 @@ struct LoraConfig {
 // n_out and n_in of a projection.
 int n_out_of(const model::DecoderConfig& config, int projection);
 int n_in_of(const model::DecoderConfig& config, int projection);
+// Of an encoder, which has no gate: 0 there.
+constexpr int kGate = 4;
+int n_out_of(const model::EncoderConfig& config, int projection);
+int n_in_of(const model::EncoderConfig& config, int projection);
 
 // Value type; one thread at a time.
 class LoraWeights {
  public:
   // Errors: invalid_argument 9001 (rank outside 1 to 64, alpha not positive, no target).
   static Result<LoraWeights> create(const model::DecoderConfig& model, const LoraConfig& config);
+  // Of an encoder; the gate is no target whatever `config` says.
+  static Result<LoraWeights> create(const model::EncoderConfig& model, const LoraConfig& config);
 
   // As PEFT begins: A uniform in +-1/sqrt(n_in), B zero.
   void initialise(uint64_t seed);
@@ -54,9 +61,17 @@ class LoraWeights {
   std::vector<float> values, gradients;
 
   // A in [rank, n_in], B in [n_out, rank], by the base tensor's GGUF name. No digests or metadata.
-  model::AdapterFile to_adapter(const model::DecoderConfig& model) const;
+  model::AdapterFile to_adapter(const model::DecoderConfig& model) const {
+    return to_adapter(model.architecture);
+  }
+  model::AdapterFile to_adapter(const std::string& architecture) const;
 
  private:
+  struct Size {
+    int n_in, n_out;
+  };
+  static Result<LoraWeights> of_sizes(int n_layer, const Size (&sizes)[model::kProjections],
+                                      const LoraConfig& config);
   LoraConfig config_;
   int n_layer_ = 0;
   std::vector<Pair> pairs_;

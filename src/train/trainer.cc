@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <numeric>
 
 #include "base/rng.h"
-#include "train/checkpoint.h"
 
 namespace consort::train {
 namespace {
@@ -73,70 +71,35 @@ Result<TrainResult> train_decoder(const model::Decoder& decoder, const Digest& b
   CONSORT_ASSIGN(LoraWeights weights, LoraWeights::create(decoder.config(), o.lora));
   weights.initialise(o.seed);
   if (o.from) CONSORT_TRY(weights.take(*o.from));
-  AdamW adam(weights.values.size());
-  const Digest key = key_of(base, data, o);
-  const auto file = folder / "checkpoint.bin";
-  TrainResult result;
-  int64_t step = 0;
-  std::error_code ignored;
-  if (std::filesystem::exists(file, ignored)) {
-    CONSORT_ASSIGN(Checkpoint saved, load_checkpoint(file, key));
-    weights.values = std::move(saved.values);
-    adam.first = std::move(saved.first);
-    adam.second = std::move(saved.second);
-    result.losses = std::move(saved.losses);
-    adam.n_steps = result.resumed_at = step = saved.step;
-  }
   const std::vector<Batch> batches = schedule(data, o);
   const auto n_batches = static_cast<int64_t>(batches.size());
-  const int64_t steps = (n_batches + o.accumulate - 1) / o.accumulate;
   ThreadPool pool(o.n_threads);
   const auto pass = DecoderPass::create(decoder, o.lora, o.pass, pool);
-  const auto save = [&]() -> Result<void> {
-    if (o.checkpoint_every == 0) return {};
-    return save_checkpoint(file,
-                           {key, step, result.losses, weights.values, adam.first, adam.second});
-  };
-  const Nanoseconds begun = clock.monotonic();
-  while (step < steps) {
+  const auto step_of = [&](int64_t step) {
     const int64_t from = step * o.accumulate, to = std::min(n_batches, from + o.accumulate);
     int64_t labels = 0;
     for (int64_t b = from; b < to; ++b) labels += batches[static_cast<size_t>(b)].n_labels();
     pass->set_lora(weights);
-    std::fill(weights.gradients.begin(), weights.gradients.end(), 0.0f);
-    double loss = 0;
+    StepResult out;
     for (int64_t b = from; b < to; ++b) {
       const Batch& batch = batches[static_cast<size_t>(b)];
-      loss += pass->loss(batch, 1.0f / static_cast<float>(labels), &weights);
-      result.n_tokens += batch.tokens.size();
+      out.loss += pass->loss(batch, 1.0f / static_cast<float>(labels), &weights);
+      out.n_tokens += batch.tokens.size();
     }
-    if (!std::isfinite(loss)) {
-      return fail(make_error(ErrorCode::failed_precondition, 9003,
-                             fmt::format("the loss of step {} is not a finite number", step + 1))
-                      .to_fix("lower the learning rate; the last checkpoint is whole"));
-    }
-    auto updated = adam.step(o.optimizer, learning_rate_at(o.optimizer, step, steps),
-                             weights.gradients, weights.values);
-    if (!updated) return fail(std::move(updated).error());
-    result.losses.push_back(loss);
-    ++step;
-    result.seconds = std::chrono::duration<double>(clock.monotonic() - begun).count();
-    if (progress) {
-      const double done = static_cast<double>(step - result.resumed_at);
-      progress({step, steps, loss, static_cast<double>(result.n_tokens) / result.seconds,
-                result.seconds / done * static_cast<double>(steps - step)});
-    }
-    const bool stopped = stop.stop_requested() && step < steps;
-    if (stopped || step == steps || (o.checkpoint_every > 0 && step % o.checkpoint_every == 0))
-      CONSORT_TRY(save());
-    if (stopped) {
-      return fail(make_error(ErrorCode::cancelled, 9005,
-                             fmt::format("stopped after step {} of {}", step, steps))
-                      .to_fix("the same command goes on from there"));
-    }
-  }
-  result.weights = std::move(weights);
-  return result;
+    return out;
+  };
+  const LoopOptions loop{.key = key_of(base, data, o),
+                         .steps = (n_batches + o.accumulate - 1) / o.accumulate,
+                         .optimizer = o.optimizer,
+                         .checkpoint_every = o.checkpoint_every,
+                         .folder = folder};
+  CONSORT_ASSIGN(LoopResult done, run_steps(loop, weights.values, weights.gradients, step_of, clock,
+                                            std::move(stop), progress));
+  return TrainResult{.weights = std::move(weights),
+                     .losses = std::move(done.losses),
+                     .resumed_at = done.resumed_at,
+                     .n_tokens = done.n_tokens,
+                     .seconds = done.seconds};
 }
 
 Result<double> mean_loss(const model::Decoder& decoder, const LoraWeights& weights,

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "train/dataset.h"
 #include "train/optimizer.h"
+#include "train/training_loop.h"
 
 namespace consort::train {
 
@@ -29,13 +30,6 @@ struct TrainOptions {
   uint64_t seed = 1;
   int n_threads = 0;  // 0: all cores. Changes no bit.
   int checkpoint_every = 50;  // Steps; 0: none.
-};
-
-struct TrainProgress {
-  int64_t step = 0, steps = 0;
-  double loss = 0;  // Of the step, a label.
-  double tokens_per_second = 0;
-  double seconds_left = 0;
 };
 
 struct TrainResult {
