@@ -113,18 +113,9 @@ Result<int> diff(Context& context, const std::string& old_file, const std::strin
   } else {
     answer = contract::diff_input(*before, *after);
   }
-  contract::Array changes;
-  for (const contract::Change& c : answer.changes) {
-    contract::Object line;
-    line.set("rule", c.rule);
-    line.set("level", contract::name(c.level));
-    line.set("reason", c.reason);
-    if (c.witness) line.set("witness", *c.witness);
-    changes.push_back(std::move(line));
-  }
   if (context.json) {
     print_document(context, Value::object({{"level", contract::name(answer.level)},
-                                           {"changes", std::move(changes)}}));
+                                           {"changes", changes_value(answer.changes)}}));
     return kExitOk;
   }
   print_line(std::string("level: ") + std::string(contract::name(answer.level)));
@@ -171,9 +162,14 @@ void add_contract(CLI::App& app, Context& context) {
   const std::string kSchema = "schema: JSON or YAML file, FILE#NAME, or - for stdin";
 
   CLI::App* check = group->add_subcommand("check", "compile: refuses what cannot be enforced");
-  check->add_option("FILE", o->files, kSchema)->required();
-  check->callback(
-      [&context, o] { context.action = [&context, o] { return check_files(context, o->files); }; });
+  check->add_option("FILE", o->files, kSchema);
+  check->callback([&context, o] {
+    context.action = [&context, o]() -> Result<int> {
+      if (o->batch) return batch_check(o->reading);
+      if (o->files.empty()) return fail(usage("a file is needed").to_fix("see --help, or use --batch"));
+      return check_files(context, o->files);
+    };
+  });
 
   CLI::App* accept =
       group->add_subcommand("accepts", "does the schema, or its mask, accept the value? exit 3 if not");
@@ -221,33 +217,40 @@ void add_contract(CLI::App& app, Context& context) {
       return contains(context, o->a, o->b, o->others);
     };
   });
-  for (CLI::App* command : {accept, valid, contain}) {
-    command->add_flag("--batch", o->batch, "JSON Lines on stdin, one line out for each");
-  }
-  for (CLI::App* command : {valid, contain}) {
-    command->add_option("--dialect", o->reading.dialect,
-                        "of schemas without $schema: draft-04, draft-06, draft-07, 2019-09, 2020-12");
-    command->add_flag("--formats", o->reading.formats, "enforce `format`; default: a note");
-  }
-
   CLI::App* differ =
       group->add_subcommand("diff", "change level from OLD to NEW: patch, minor, major");
-  differ->add_option("OLD", o->a, kSchema)->required();
-  differ->add_option("NEW", o->b, kSchema)->required();
+  differ->add_option("OLD", o->a, kSchema);
+  differ->add_option("NEW", o->b, kSchema);
   differ->add_flag("--output", o->output,
                    "the schema is what a component writes; default: what it reads");
   differ->callback([&context, o] {
-    context.action = [&context, o] { return diff(context, o->a, o->b, o->output, o->others); };
+    context.action = [&context, o]() -> Result<int> {
+      if (o->batch) return batch_diff(o->reading, o->output);
+      CONSORT_TRY(both_named(*o));
+      return diff(context, o->a, o->b, o->output, o->others);
+    };
   });
 
   CLI::App* example =
       group->add_subcommand("example", "values that the schema accepts, one a line");
-  example->add_option("SCHEMA", o->a, kSchema)->required();
+  example->add_option("SCHEMA", o->a, kSchema);
   example->add_option("--seed", o->seed, "draws other values");
   example->add_option("-n,--count", o->count, "how many")->check(CLI::Range(1, 100000));
   example->callback([&context, o] {
-    context.action = [o] { return examples(o->a, o->seed, o->count, o->others); };
+    context.action = [o]() -> Result<int> {
+      if (o->batch) return batch_example(o->reading, o->seed, o->count);
+      if (o->a.empty()) return fail(usage("a schema is needed").to_fix("see --help, or use --batch"));
+      return examples(o->a, o->seed, o->count, o->others);
+    };
   });
+  for (CLI::App* command : {check, accept, valid, contain, differ, example}) {
+    command->add_flag("--batch", o->batch, "JSON Lines on stdin, one line out for each");
+  }
+  for (CLI::App* command : {check, valid, contain, differ, example}) {
+    command->add_option("--dialect", o->reading.dialect,
+                        "of schemas without $schema: draft-04, draft-06, draft-07, 2019-09, 2020-12");
+    command->add_flag("--formats", o->reading.formats, "enforce `format`; default: a note");
+  }
   for (CLI::App* command : {accept, contain, differ, example}) {
     command->add_option("--with", o->others, "contract file whose schemas may be named")
         ->allow_extra_args(false);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iostream>
 
 #include "cli/models.h"
 #include "contract/program.h"
@@ -18,22 +19,45 @@ using contract::Schema;
 using contract::Value;
 using Clock = std::chrono::steady_clock;
 
-constexpr uint64_t kLineBytesMax = 64ull << 20;
+constexpr uint64_t kLineBytesMax = 100'000'000;
 constexpr int kLineDepthMax = 512;
+constexpr int64_t kLineExamplesMax = 1'000;
 
 double microseconds(Clock::time_point since) {
   const std::chrono::duration<double, std::micro> took = Clock::now() - since;
   return std::round(took.count() * 10) / 10;
 }
 
+// The next line of stdin, without its end. False at the end of the input; `too_long` once it is past
+// the bound: the rest of it is read and dropped.
+bool next_line(std::string& line, bool& too_long) {
+  line.clear();
+  too_long = false;
+  std::streambuf& in = *std::cin.rdbuf();
+  constexpr int kEnd = std::streambuf::traits_type::eof();
+  int c = in.sbumpc();
+  if (c == kEnd) return false;
+  for (; c != kEnd && c != '\n'; c = in.sbumpc()) {
+    too_long |= line.size() >= kLineBytesMax;
+    if (!too_long) line += static_cast<char>(c);
+  }
+  return true;
+}
+
+// Blank lines are answered too (by an error), so that line n out is for line n in.
 template <typename Answer>
 Result<int> each(Answer answer) {
-  CONSORT_TRY(each_line("-", [&](int, const std::string& line) -> Result<void> {
-    auto request = contract::parse_json(line, {kLineBytesMax, kLineDepthMax, false});
+  std::string line;
+  bool too_long = false;
+  while (next_line(line, too_long)) {
+    auto request = contract::parse_json(too_long ? std::string_view() : line, {kLineBytesMax, kLineDepthMax, false});
+    if (too_long) {
+      request = fail(make_error(ErrorCode::resource_exhausted, 2002,
+                                "the line is longer than " + std::to_string(kLineBytesMax) + " bytes"));
+    }
     auto result = request ? answer(*request) : Result<Value>(fail(request.error()));
     print_json(result ? *result : error_value(result.error()));
-    return {};
-  }));
+  }
   return kExitOk;
 }
 
@@ -70,6 +94,55 @@ Result<Value> contains_line(const Value& line, const contract::CompileOptions& o
                         {"witness", answer.witness.value_or(Value())},
                         {"reason", answer.reason},
                         {"us", took}});
+}
+
+Value check_line(const Value& line, const contract::CompileOptions& options) {
+  const auto schema = schema_of(line, "schema", options);
+  if (!schema && !line.find("schema")) return error_value(schema.error());
+  if (!schema) {
+    return Value::object({{"valid", false}, {"error", *error_value(schema.error()).find("error")}});
+  }
+  return Value::object({{"valid", true}, {"digest", (*schema)->digest().hex()}});
+}
+
+Result<Value> diff_line(const Value& line, const contract::CompileOptions& options, bool output) {
+  CONSORT_ASSIGN(const auto before, schema_of(line, "a", options));
+  CONSORT_ASSIGN(const auto after, schema_of(line, "b", options));
+  if (const Value* given = line.find("output"); given && given->get_bool()) output = given->as_bool();
+  contract::ContractDiff answer;
+  if (output) {
+    CONSORT_ASSIGN(answer, contract::diff_output(*before, *after));
+  } else {
+    answer = contract::diff_input(*before, *after);
+  }
+  return Value::object(
+      {{"level", contract::name(answer.level)}, {"changes", changes_value(answer.changes)}});
+}
+
+// A whole number from `min` to `max`; `fallback` if the line has none.
+Result<int64_t> number_or(const Value& line, const char* key, int64_t fallback, int64_t min,
+                          int64_t max) {
+  const Value* found = line.find(key);
+  if (!found) return fallback;
+  const auto number = found->is_number() ? found->as_number().as_int64() : std::nullopt;
+  if (number && *number >= min && *number <= max) return *number;
+  return fail(usage("\"" + std::string(key) + "\" is an integer from " + std::to_string(min) + " to " +
+                    std::to_string(max)));
+}
+
+Result<Value> example_line(const Value& line, const contract::CompileOptions& options, uint64_t seed,
+                           int count) {
+  CONSORT_ASSIGN(const auto schema, schema_of(line, "schema", options));
+  CONSORT_ASSIGN(const int64_t first,
+                 number_or(line, "seed", static_cast<int64_t>(seed & INT64_MAX), 0, INT64_MAX));
+  CONSORT_ASSIGN(const int64_t n, number_or(line, "n", count, 1, kLineExamplesMax));
+  contract::Array values;
+  for (int64_t i = 0; i < n; ++i) {
+    CONSORT_ASSIGN(Value value,
+                   contract::example(*schema, static_cast<uint64_t>(first) + static_cast<uint64_t>(i)));
+    values.push_back(std::move(value));
+  }
+  return Value::object({{"values", std::move(values)}});
 }
 
 struct Tokens {
@@ -187,6 +260,18 @@ Result<contract::CompileOptions> compile_options(const StandardReading& reading)
   return fail(usage("unknown dialect '" + reading.dialect + "'").to_fix("one of " + known));
 }
 
+Value changes_value(const std::vector<contract::Change>& changes) {
+  contract::Array list;
+  for (const contract::Change& c : changes) {
+    list.push_back(Value::object({{"rule", c.rule},
+                                  {"level", contract::name(c.level)},
+                                  {"reason", c.reason},
+                                  {"witness", c.witness.value_or(Value())}}));
+    if (!c.witness) list.back().get_object()->erase("witness");
+  }
+  return Value(std::move(list));
+}
+
 Value violations_value(const std::vector<contract::Violation>& violations) {
   contract::Array list;
   for (const auto& v : violations) {
@@ -206,6 +291,21 @@ Result<int> batch_validate(const StandardReading& reading) {
 Result<int> batch_contains(const StandardReading& reading) {
   CONSORT_ASSIGN(const auto options, compile_options(reading));
   return each([&](const Value& line) { return contains_line(line, options); });
+}
+
+Result<int> batch_check(const StandardReading& reading) {
+  CONSORT_ASSIGN(const auto options, compile_options(reading));
+  return each([&](const Value& line) -> Result<Value> { return check_line(line, options); });
+}
+
+Result<int> batch_diff(const StandardReading& reading, bool output) {
+  CONSORT_ASSIGN(const auto options, compile_options(reading));
+  return each([&](const Value& line) { return diff_line(line, options, output); });
+}
+
+Result<int> batch_example(const StandardReading& reading, uint64_t seed, int count) {
+  CONSORT_ASSIGN(const auto options, compile_options(reading));
+  return each([&](const Value& line) { return example_line(line, options, seed, count); });
 }
 
 Result<int> batch_accepts(Context& context, const MaskReading& reading) {

@@ -10,6 +10,7 @@
 #include "cli/context.h"
 #include "contract/program.h"
 #include "contract/schema.h"
+#include "contract/version.h"
 
 namespace consort::cli {
 
@@ -24,6 +25,13 @@ Result<contract::CompileOptions> compile_options(const StandardReading& reading)
 Result<int> batch_validate(const StandardReading& reading);
 // {"a","b"}: does A accept everything that B accepts? -> {"answer","witness","reason","us"}
 Result<int> batch_contains(const StandardReading& reading);
+// {"schema"} -> {"valid":true,"digest"}, or the refusal as {"valid":false,"error"}.
+Result<int> batch_check(const StandardReading& reading);
+// {"a","b"} (old, new; "output": as written by a component) -> {"level","changes":[{"rule","level","reason",
+// "witness"}]}
+Result<int> batch_diff(const StandardReading& reading, bool output);
+// {"schema","seed","n"} -> {"values":[...]}; `seed` and `n` (1 to 1,000) default to the options'.
+Result<int> batch_example(const StandardReading& reading, uint64_t seed, int count);
 
 struct MaskReading {
   std::string model;               // A reference, or a GGUF file.
@@ -38,6 +46,7 @@ struct MaskReading {
 // Every line compiles its own mask; only the vocabulary is shared.
 Result<int> batch_accepts(Context& context, const MaskReading& reading);
 
+contract::Value changes_value(const std::vector<contract::Change>& changes);
 contract::Value violations_value(const std::vector<contract::Violation>& violations);
 // What `batch_accepts` answers for one schema and text.
 Result<contract::Value> accepts_once(Context& context, const MaskReading& reading,

@@ -4,6 +4,7 @@
 #include <map>
 #include <queue>
 #include <unordered_map>
+#include <utility>
 
 namespace consort::contract {
 namespace {
@@ -119,32 +120,113 @@ Dfa trim(const Dfa& dfa) {
   return result;
 }
 
-// Moore's partition refinement. Gives up (returns an empty vector) after too many rounds: an
-// automaton that is not minimal is still right.
-std::vector<uint32_t> partition(const Dfa& dfa) {
-  constexpr int kRoundsMax = 400;
-  std::vector<uint32_t> block(dfa.accept.begin(), dfa.accept.end());
-  size_t n_blocks = 0;
-  std::vector<uint32_t> refined(dfa.n_states());
-  std::vector<uint32_t> signature(dfa.n_classes + 1);
-  for (int round = 0; round < kRoundsMax; ++round) {
-    std::map<std::vector<uint32_t>, uint32_t> ids;
-    for (size_t s = 0; s < dfa.n_states(); ++s) {
-      signature[0] = block[s];
-      for (uint32_t c = 0; c < dfa.n_classes; ++c) {
-        const uint32_t to = dfa.next[s * dfa.n_classes + c];
-        signature[c + 1] = to == Dfa::kDead ? Dfa::kDead : block[to];
+// Hopcroft's partition refinement, for automata whose missing transitions are dead. Blocks are
+// numbered by their first state. O(transitions x log states).
+class Refinement {
+ public:
+  explicit Refinement(const Dfa& dfa) : dfa_(dfa), block_of_(dfa.n_states()) {
+    const size_t n = dfa.n_states();
+    for (uint8_t accepting : {1, 0}) {
+      const auto first = static_cast<uint32_t>(members_.size());
+      for (uint32_t s = 0; s < n; ++s) {
+        if ((dfa.accept[s] != 0) == (accepting != 0)) members_.push_back(s);
       }
-      refined[s] = ids.emplace(signature, static_cast<uint32_t>(ids.size())).first->second;
+      if (members_.size() > first) add_block(first, static_cast<uint32_t>(members_.size()));
     }
-    block.swap(refined);
-    if (ids.size() == n_blocks) return block;
-    n_blocks = ids.size();
-    if (n_blocks == dfa.n_states()) return {};
-    if (static_cast<size_t>(round) * dfa.n_states() > 2'000'000) return {};
+    place_.resize(n);
+    for (uint32_t i = 0; i < n; ++i) place_[members_[i]] = i;
+    collect_sources();
   }
-  return {};
-}
+
+  std::vector<uint32_t> run() {
+    std::vector<std::vector<uint32_t>> by_class(dfa_.n_classes);
+    while (!work_.empty()) {
+      const uint32_t splitter = work_.back();
+      work_.pop_back();
+      waits_[splitter] = 0;
+      // Taken whole before anything is split: the splitter may be split itself.
+      for (uint32_t i = first_[splitter]; i < end_[splitter]; ++i) {
+        for (uint32_t e = offset_[members_[i]]; e < offset_[members_[i] + 1]; ++e) {
+          by_class[sources_[e].second].push_back(sources_[e].first);
+        }
+      }
+      for (std::vector<uint32_t>& sources : by_class) {
+        split_by(sources);
+        sources.clear();
+      }
+    }
+    std::vector<uint32_t> number(first_.size(), UINT32_MAX);
+    uint32_t next = 0;
+    for (uint32_t& block : block_of_) {
+      if (number[block] == UINT32_MAX) number[block] = next++;
+      block = number[block];
+    }
+    return std::move(block_of_);
+  }
+
+ private:
+  uint32_t add_block(uint32_t first, uint32_t end) {
+    const auto id = static_cast<uint32_t>(first_.size());
+    first_.push_back(first);
+    end_.push_back(end);
+    n_marked_.push_back(0);
+    for (uint32_t i = first; i < end; ++i) block_of_[members_[i]] = id;
+    waits_.push_back(1);
+    work_.push_back(id);
+    return id;
+  }
+
+  void collect_sources() {
+    offset_.assign(dfa_.n_states() + 1, 0);
+    for (uint32_t to : dfa_.next) {
+      if (to != Dfa::kDead) ++offset_[to + 1];
+    }
+    for (size_t s = 0; s < dfa_.n_states(); ++s) offset_[s + 1] += offset_[s];
+    sources_.resize(offset_.back());
+    std::vector<uint32_t> at(offset_.begin(), offset_.end() - 1);
+    for (uint32_t s = 0; s < dfa_.n_states(); ++s) {
+      for (uint32_t c = 0; c < dfa_.n_classes; ++c) {
+        const uint32_t to = dfa_.next[size_t{s} * dfa_.n_classes + c];
+        if (to != Dfa::kDead) sources_[at[to]++] = {s, c};
+      }
+    }
+  }
+
+  // Parts every block into its states that are among `sources`, and the others.
+  void split_by(const std::vector<uint32_t>& sources) {
+    touched_.clear();
+    for (uint32_t s : sources) {
+      const uint32_t block = block_of_[s];
+      if (n_marked_[block] == 0) touched_.push_back(block);
+      const uint32_t to = first_[block] + n_marked_[block]++;
+      std::swap(members_[place_[s]], members_[to]);
+      place_[members_[place_[s]]] = place_[s];
+      place_[s] = to;
+    }
+    for (uint32_t block : touched_) {
+      const uint32_t n = std::exchange(n_marked_[block], 0);
+      const uint32_t first = first_[block], size = end_[block] - first;
+      if (n == size) continue;
+      first_[block] = first + n;
+      // Both wait if the whole did; else the smaller one is enough.
+      const bool waits = waits_[block] != 0;
+      const uint32_t fresh = add_block(first, first + n);
+      if (waits || n <= size - n) continue;
+      work_.pop_back();
+      waits_[fresh] = 0;
+      work_.push_back(block);
+      waits_[block] = 1;
+    }
+  }
+
+  const Dfa& dfa_;
+  std::vector<uint32_t> block_of_, members_, place_;  // A block's members stand side by side.
+  std::vector<uint32_t> first_, end_, n_marked_;      // Of a block.
+  std::vector<uint8_t> waits_;
+  std::vector<uint32_t> work_, touched_;
+  std::vector<uint32_t> offset_;                      // Of a state's part of `sources_`.
+  std::vector<std::pair<uint32_t, uint32_t>> sources_;  // (from, class)
+};
 
 // Merges byte classes with equal columns.
 void merge_classes(Dfa& dfa) {
@@ -377,8 +459,7 @@ Dfa minimise(Dfa dfa) {
   Dfa trimmed = trim(dfa);
   if (trimmed.is_empty()) return trimmed;
   merge_classes(trimmed);
-  const std::vector<uint32_t> block = partition(trimmed);
-  if (block.empty()) return trimmed;
+  const std::vector<uint32_t> block = Refinement(trimmed).run();
   Dfa result;
   result.class_of = trimmed.class_of;
   result.n_classes = trimmed.n_classes;

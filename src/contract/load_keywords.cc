@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "contract/load.h"
 #include "contract/regex.h"
@@ -177,7 +178,7 @@ Result<std::shared_ptr<const Pattern>> KeywordReader::pattern(const std::string&
                                                               const std::string& at) {
   auto& shared = patterns_.patterns[text];
   if (!shared) {
-    auto dfa = compile_pattern(text);
+    auto dfa = compile_pattern(text, patterns_.work_left);
     if (!dfa) return fail(std::move(dfa).error().at(at));
     patterns_.n_states += dfa->n_states();
     if (patterns_.n_states > kPatternStatesMax) {
@@ -231,10 +232,11 @@ Result<std::vector<std::string>> KeywordReader::strings_of(const Value& argument
   const Array* names = argument.get_array();
   std::vector<std::string> result;
   if (!names) return fail(load_malformed(at, "an array of strings is needed", argument));
+  std::unordered_set<std::string_view> seen;
   for (const Value& entry : *names) {
     const std::string* key = entry.get_string();
     if (!key) return fail(load_malformed(at, "an array of strings is needed", argument));
-    if (std::find(result.begin(), result.end(), *key) == result.end()) result.push_back(*key);
+    if (seen.insert(*key).second) result.push_back(*key);
   }
   return result;
 }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "contract/program.h"
+#include "contract/regex.h"
 
 namespace consort::contract {
 
@@ -19,6 +20,7 @@ class NodeSource {
 struct PatternCache {
   std::map<std::string, std::shared_ptr<const Pattern>> patterns;
   size_t n_states = 0;
+  uint64_t work_left = kPatternWorkMax;  // Of all patterns of a document.
 };
 
 class KeywordReader {

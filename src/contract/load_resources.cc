@@ -267,7 +267,8 @@ Result<void> Resources::index_one(const Walk& at, std::vector<Walk>& work) {
       for (size_t i = 0; i < list->size(); ++i) push((*list)[i], pointer_child(inner, i));
     } else if (takes_map && map) {
       for (const auto& [key, child] : *map) {
-        if (!child.is_array()) push(child, pointer_child(inner, key));
+        const bool is_keys = kind == Holds::schema_or_strings_map && child.is_array();
+        if (!is_keys) push(child, pointer_child(inner, key));
       }
     } else if (kind == Holds::schema || kind == Holds::schema_or_list) {
       push(argument, inner);

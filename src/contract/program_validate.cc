@@ -197,7 +197,7 @@ class Walk {
     const StringKeywords& rule = *node.string;
     bool ok = true;
     // Code points are at most as many as bytes, and at least a quarter of them.
-    if (text.size() < 4 * rule.min_length || (rule.max_length && text.size() > *rule.max_length)) {
+    if (text.size() / 4 < rule.min_length || (rule.max_length && text.size() > *rule.max_length)) {
       const uint64_t length = count_code_points(text);
       if (length < rule.min_length) {
         ok = add(node, "minLength", at, [&] {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "contract/code_set.h"
 #include "contract/regex_tree.h"
@@ -11,8 +12,18 @@
 namespace consort::contract {
 namespace {
 
+constexpr size_t kTextMax = 1 << 16;
 constexpr size_t kNfaStatesMax = 400'000;
-constexpr size_t kWorkMax = 60'000'000;  // NFA states visited by the subset construction.
+constexpr uint64_t kWorkPerNfaState = 8;
+
+// Subsets of NFA states, by their members.
+struct SubsetHash {
+  size_t operator()(const std::vector<uint32_t>& set) const {
+    uint64_t hash = set.size();
+    for (uint32_t s : set) hash = (hash ^ s) * 0x9E3779B97F4A7C15ull, hash ^= hash >> 29;
+    return hash;
+  }
+};
 
 struct ByteEdge {
   uint8_t first = 0;
@@ -32,7 +43,10 @@ struct NfaState {
 // Builds states back to front: each function takes the state that follows and returns the entry.
 class NfaBuilder {
  public:
-  bool overflow() const { return states_.size() > kNfaStatesMax; }
+  explicit NfaBuilder(uint64_t& work_left) : work_left_(work_left) {}
+  bool overflow() const {
+    return states_.size() > kNfaStatesMax || states_.size() * kWorkPerNfaState > work_left_;
+  }
   std::vector<NfaState> take() { return std::move(states_); }
 
   uint32_t add(NfaState state) {
@@ -201,6 +215,7 @@ class NfaBuilder {
     return found->second;
   }
 
+  uint64_t& work_left_;
   std::vector<NfaState> states_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, Dfa> set_dfas_;
   std::map<uint32_t, uint32_t> suffixes_;  // Within one set: full continuation ranges by target.
@@ -208,22 +223,28 @@ class NfaBuilder {
 
 class Determiniser {
  public:
-  explicit Determiniser(const std::vector<NfaState>& nfa) : nfa_(nfa), mark_(nfa.size(), 0) {}
+  Determiniser(const std::vector<NfaState>& nfa, uint64_t& work_left)
+      : nfa_(nfa), work_left_(work_left), mark_(nfa.size(), 0) {}
 
   Result<Dfa> run(uint32_t entry) {
     classes();
-    std::vector<uint32_t> first = closure({entry}, true);
+    std::vector<uint32_t> entries = {entry};
+    std::vector<uint32_t> first = closure(entries, true);
     // The start state alone may pass '^', so it keeps an identity of its own.
     first.push_back(UINT32_MAX);
-    state_of(std::move(first));
+    state_of(first);
+    std::vector<uint32_t> moved;
     for (size_t i = 0; i < sets_.size(); ++i) {
-      if (sets_.size() > kDfaStatesMax || work_ > kWorkMax) return fail(too_large());
+      if (sets_.size() > kDfaStatesMax || work_ > work_left_) {
+        work_left_ -= std::min(work_, work_left_);
+        return fail(too_large());
+      }
       std::vector<uint32_t> set = *sets_[i];
       const bool is_start = !set.empty() && set.back() == UINT32_MAX;
       if (is_start) set.pop_back();
       dfa_.accept.push_back(accepts(set, is_start));
       for (unsigned char byte : sample_) {
-        std::vector<uint32_t> moved;
+        moved.clear();
         for (uint32_t s : set) {
           const NfaState& state = nfa_[s];
           if (state.kind == NfaState::Kind::range && byte >= state.first && byte <= state.last) {
@@ -235,14 +256,16 @@ class Determiniser {
             if (edge != state.edges.end() && edge->first <= byte) moved.push_back(edge->to);
           }
         }
-        work_ += set.size() + 1;
+        work_ += set.size() + (moved.empty() ? 1 : 8);
         if (moved.empty()) {
           dfa_.next.push_back(Dfa::kDead);
         } else {
-          dfa_.next.push_back(state_of(closure(std::move(moved), false)));
+          dfa_.next.push_back(state_of(closure(moved, false)));
         }
       }
     }
+    work_ += dfa_.next.size();
+    work_left_ -= std::min(work_, work_left_);
     return minimise(std::move(dfa_));
   }
 
@@ -274,9 +297,11 @@ class Determiniser {
   }
 
   // The states that consume, reachable without consuming; '^' is passed only `at_start`.
-  std::vector<uint32_t> closure(std::vector<uint32_t> work, bool at_start) {
+  // `work` is used up; the result is overwritten by the next call.
+  std::vector<uint32_t>& closure(std::vector<uint32_t>& work, bool at_start) {
     ++generation_;
-    std::vector<uint32_t> result;
+    std::vector<uint32_t>& result = closure_;
+    result.clear();
     while (!work.empty()) {
       const uint32_t s = work.back();
       work.pop_back();
@@ -318,18 +343,20 @@ class Determiniser {
     return false;
   }
 
-  uint32_t state_of(std::vector<uint32_t> set) {
-    auto [found, fresh] = ids_.emplace(std::move(set), static_cast<uint32_t>(sets_.size()));
+  uint32_t state_of(const std::vector<uint32_t>& set) {
+    auto [found, fresh] = ids_.try_emplace(set, static_cast<uint32_t>(sets_.size()));
     if (fresh) sets_.push_back(&found->first);
     return found->second;
   }
 
   const std::vector<NfaState>& nfa_;
+  uint64_t& work_left_;
   std::vector<uint64_t> mark_;
   uint64_t generation_ = 0;
-  size_t work_ = 0;
+  uint64_t work_ = 0;
+  std::vector<uint32_t> closure_;
   std::vector<unsigned char> sample_;
-  std::map<std::vector<uint32_t>, uint32_t> ids_;
+  std::unordered_map<std::vector<uint32_t>, uint32_t, SubsetHash> ids_;
   std::vector<const std::vector<uint32_t>*> sets_;
   Dfa dfa_;
 };
@@ -339,11 +366,14 @@ const Dfa& NfaBuilder::set_dfa(const std::vector<CodeRange>& ranges) {
   for (const CodeRange& range : ranges) key.emplace_back(range.first, range.last);
   auto [found, fresh] = set_dfas_.try_emplace(std::move(key));
   if (fresh) {
-    NfaBuilder builder;
+    // At most a few thousand states, since there are only 1,114,112 characters: never refused itself.
+    uint64_t unlimited = UINT64_MAX;
+    NfaBuilder builder(unlimited);
     const uint32_t entry = builder.sequences(ranges, builder.match());
     const std::vector<NfaState> nfa = builder.take();
-    auto dfa = Determiniser(nfa).run(entry);
-    CONSORT_CHECK(dfa.has_value());  // At most a few thousand states: there are only 1,114,112.
+    auto dfa = Determiniser(nfa, unlimited).run(entry);
+    CONSORT_CHECK(dfa.has_value());
+    work_left_ -= std::min(work_left_, UINT64_MAX - unlimited);
     found->second = std::move(*dfa);
   }
   return found->second;
@@ -352,9 +382,19 @@ const Dfa& NfaBuilder::set_dfa(const std::vector<CodeRange>& ranges) {
 }  // namespace
 
 Result<Dfa> compile_pattern(std::string_view pattern) {
+  uint64_t work = kPatternWorkMax;
+  return compile_pattern(pattern, work);
+}
+
+Result<Dfa> compile_pattern(std::string_view pattern, uint64_t& work_left) {
+  if (pattern.size() > kTextMax) {
+    return fail(make_error(ErrorCode::resource_exhausted, 2104, "pattern is longer than 65,536 bytes")
+                    .got(cut_utf8(pattern, 200))
+                    .to_fix("shorten it"));
+  }
   CONSORT_ASSIGN(TreePtr tree, parse_pattern(pattern));
   const TreePtr any = set_of(CodeSet{{0, 0x10FFFF}});
-  NfaBuilder builder;
+  NfaBuilder builder(work_left);
   const uint32_t after = builder.loop(*any, builder.match());
   const uint32_t found = builder.build(*tree, after);
   const uint32_t entry = builder.loop(*any, found);
@@ -364,7 +404,8 @@ Result<Dfa> compile_pattern(std::string_view pattern) {
                     .to_fix("lower its counts"));
   }
   const std::vector<NfaState> nfa = builder.take();
-  auto dfa = Determiniser(nfa).run(entry);
+  work_left -= nfa.size() * kWorkPerNfaState;
+  auto dfa = Determiniser(nfa, work_left).run(entry);
   if (!dfa) return fail(std::move(dfa).error().got(cut_utf8(pattern, 200)));
   return dfa;
 }

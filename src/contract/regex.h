@@ -14,4 +14,9 @@ namespace consort::contract {
 // subset, 2104 too large.
 Result<Dfa> compile_pattern(std::string_view pattern);
 
+// The same within a budget that several patterns share: steps (automaton states visited) are taken from
+// `work_left`, and 2104 is returned once they are used up.
+inline constexpr uint64_t kPatternWorkMax = 100'000'000;
+Result<Dfa> compile_pattern(std::string_view pattern, uint64_t& work_left);
+
 }  // namespace consort::contract

@@ -35,7 +35,43 @@ void lower(std::optional<Decimal>& high, bool& open, const std::optional<Decimal
 }
 void at_most(std::optional<uint64_t>& max, uint64_t to) { max = max ? std::min(*max, to) : to; }
 
+void one_of_these(Leaf& leaf, std::vector<Literal> parts, std::vector<Literal>& pending) {
+  std::sort(parts.begin(), parts.end());
+  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+  if (parts.size() == 1) {
+    pending.push_back(parts[0]);
+    return;
+  }
+  std::vector<Alternative> branch;
+  for (Literal part : parts) branch.push_back(lits({part}));
+  leaf.branch(std::move(branch));
+}
+
 }  // namespace
+
+Literal Solver::plain(Literal l) const {
+  constexpr int kStepsMax = 64;
+  for (int i = 0; i < kStepsMax; ++i) {
+    const Subschema& node = at(l);
+    if (node.is_false || node.types != kAllTypes || node.has_enum || node.number || node.string ||
+        node.array || node.object || node.condition != kNoNode) {
+      break;
+    }
+    const size_t n_parts = (node.ref != kNoNode) + (node.dynamic_ref != kNoNode) +
+                           node.all_of.size() + node.any_of.size() + node.one_of.size() +
+                           (node.negated != kNoNode);
+    if (n_parts != 1) break;
+    NodeId next = node.ref != kNoNode           ? node.ref
+                  : node.dynamic_ref != kNoNode ? node.dynamic_ref
+                  : node.negated != kNoNode     ? node.negated
+                                                : kNoNode;
+    for (const auto* list : {&node.all_of, &node.any_of, &node.one_of}) {
+      if (!list->empty()) next = (*list)[0];
+    }
+    l = literal(l >> 33, next, (l & 1) != (node.negated != kNoNode));
+  }
+  return l;
+}
 
 bool Solver::holds(const Goal& goal, const Value& value) const {
   for (Literal l : goal.literals) {
@@ -59,6 +95,7 @@ Outcome Solver::solve(const Goal& given) {
   if (++work_ > kSolveWorkMax) return unknown("the question takes more steps than are counted out");
   if (depth_ >= kSolveDepthMax) return unknown("schemas nest deeper than is followed");
   Goal goal = given;
+  for (Literal& l : goal.literals) l = plain(l);
   std::sort(goal.literals.begin(), goal.literals.end());
   goal.literals.erase(std::unique(goal.literals.begin(), goal.literals.end()), goal.literals.end());
   for (size_t i = 1; i < goal.literals.size(); ++i) {
@@ -123,6 +160,7 @@ Outcome Solver::by_types(const Goal& goal) {
     if (!(types & type_bits(type))) continue;
     Leaf leaf;
     leaf.type = type;
+    leaf.closed = goal.closed;
     leaf.excluded = goal.excluded;
     Outcome one = expand(goal, std::move(leaf), goal.literals);
     if (one.answer == Answer::found) return one;
@@ -133,28 +171,30 @@ Outcome Solver::by_types(const Goal& goal) {
 
 Outcome Solver::expand(const Goal& goal, Leaf leaf, std::vector<Literal> pending) {
   if (++work_ > kSolveWorkMax) return unknown("the question takes more steps than are counted out");
-  while (!pending.empty()) {
+  for (size_t n_added = 0; !pending.empty(); ++n_added) {
+    if (n_added % 4 == 3) ++work_;
     const Literal l = pending.back();
     pending.pop_back();
     if (!add(leaf, l, pending)) return {};
+    if (spent()) return unknown("the question takes more steps than are counted out");
   }
   if (leaf.listed) return listed(goal, *leaf.listed);
   if (leaf.branches.empty()) return finish(goal, leaf);
   const auto smallest =
       std::min_element(leaf.branches.begin(), leaf.branches.end(),
-                       [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  const std::vector<Alternative> branch = std::move(*smallest);
+                       [](const auto& a, const auto& b) { return a->size() < b->size(); });
+  const Leaf::Branch branch = std::move(*smallest);
   leaf.branches.erase(smallest);
   Outcome result;
-  for (const Alternative& alternative : branch) {
+  for (const Alternative& alternative : *branch) {
+    // A case costs as much as what is copied for it.
+    work_ += leaf.weight();
+    if (spent()) return unknown("the question takes more steps than are counted out");
     Leaf next = leaf;
     if (alternative.apply) alternative.apply(next);
     Outcome one = expand(goal, std::move(next), alternative.literals);
     if (one.answer == Answer::found) return one;
     if (one.answer == Answer::unknown) result = std::move(one);
-    // A case costs as much as what is copied for it.
-    work_ += static_cast<int>(leaf.object.properties.size() / 16);
-    if (work_ > kSolveWorkMax) return unknown("the question takes more steps than are counted out");
   }
   return result;
 }
@@ -187,16 +227,19 @@ Outcome Solver::finish(const Goal& goal, const Leaf& leaf) {
 }
 
 bool Solver::add(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
-  if (leaf.seen.count(l ^ 1)) return false;
-  if (!leaf.seen.insert(l).second) return true;
+  l = plain(l);
+  // A literal and its opposite stand side by side.
+  auto place = std::lower_bound(leaf.seen.begin(), leaf.seen.end(), l & ~Literal{1});
+  if (place != leaf.seen.end() && (*place | 1) == (l | 1)) return *place == l;
+  leaf.seen.insert(place, l);
   return (l & 1) ? add_true(leaf, l, pending) : add_false(leaf, l, pending);
 }
 
 bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   const Subschema& node = at(l);
   const size_t side = l >> 33;
-  const auto yes = [side](NodeId id) { return literal(side, id, true); };
-  const auto no = [side](NodeId id) { return literal(side, id, false); };
+  const auto yes = [&](NodeId id) { return plain(side, id, true); };
+  const auto no = [&](NodeId id) { return plain(side, id, false); };
   if (node.is_false || !(node.types & type_bits(leaf.type))) return false;
   if (node.has_enum && (!leaf.listed || node.values.size() < leaf.listed->size())) {
     leaf.listed = &node.values;
@@ -242,8 +285,8 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
     atoms.min = std::max(atoms.min, rule.min_properties);
     if (rule.max_properties) at_most(atoms.max, *rule.max_properties);
     for (const auto& [key, child] : rule.properties) {
-      atoms.properties.emplace_back(key, yes(child));
-      if (side == 0) atoms.declared.insert(key);
+      atoms.properties.emplace_back(&key, yes(child));
+      if (side == 0 && leaf.closed) atoms.declared.insert(key);
     }
     for (const auto& [pattern, child] : rule.patterns) {
       atoms.patterns.emplace_back(pattern.get(), yes(child));
@@ -254,23 +297,23 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
     if (rule.additional != kNoNode) atoms.rests.push_back({yes(rule.additional), {&rule}});
     if (rule.names != kNoNode) atoms.names.push_back(yes(rule.names));
     atoms.required.insert(rule.required.begin(), rule.required.end());
-    if (side == 0) atoms.declared.insert(rule.required.begin(), rule.required.end());
+    if (side == 0 && leaf.closed) atoms.declared.insert(rule.required.begin(), rule.required.end());
     for (const auto& [key, others] : rule.dependent_required) {
-      leaf.branches.push_back({act([k = key](Leaf& f) { f.object.absent.insert(k); }),
+      leaf.branch({act([k = key](Leaf& f) { f.object.absent.insert(k); }),
                                act([k = key, &needed = others](Leaf& f) {
                                  f.object.required.insert(k);
                                  f.object.required.insert(needed.begin(), needed.end());
                                })});
     }
     for (const auto& [key, child] : rule.dependent_schemas) {
-      leaf.branches.push_back({act([k = key](Leaf& f) { f.object.absent.insert(k); }),
+      leaf.branch({act([k = key](Leaf& f) { f.object.absent.insert(k); }),
                                {{yes(child)}, [k = key](Leaf& f) { f.object.required.insert(k); }}});
     }
   }
   if (node.has_unevaluated()) {
     std::vector<Alternative> ways;
     if (!unevaluated(leaf, l, true, ways)) leaf.is_complete = false;
-    if (!ways.empty()) leaf.branches.push_back(std::move(ways));
+    if (!ways.empty()) leaf.branch(std::move(ways));
   }
   for (NodeId id : {node.ref, node.dynamic_ref}) {
     if (id != kNoNode) pending.push_back(yes(id));
@@ -278,26 +321,29 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   for (NodeId id : node.all_of) pending.push_back(yes(id));
   if (node.negated != kNoNode) pending.push_back(no(node.negated));
   if (!node.any_of.empty()) {
-    std::vector<Alternative> branch;
-    for (NodeId id : node.any_of) branch.push_back(lits({yes(id)}));
-    leaf.branches.push_back(std::move(branch));
+    std::vector<Literal> parts;
+    for (NodeId id : node.any_of) parts.push_back(yes(id));
+    one_of_these(leaf, std::move(parts), pending);
   }
   if (!node.one_of.empty()) {
+    // Each case names every part.
+    work_ += static_cast<int>(std::min<size_t>(node.one_of.size() * node.one_of.size() / 64, kSolveWorkMax));
+    if (spent()) return true;
     std::vector<Alternative> branch;
     for (size_t i = 0; i < node.one_of.size(); ++i) {
       std::vector<Literal> all;
       for (size_t j = 0; j < node.one_of.size(); ++j) {
-        all.push_back(literal(side, node.one_of[j], i == j));
+        all.push_back(plain(side, node.one_of[j], i == j));
       }
       branch.push_back(lits(std::move(all)));
     }
-    leaf.branches.push_back(std::move(branch));
+    leaf.branch(std::move(branch));
   }
   if (node.condition != kNoNode) {
     Alternative then = lits({yes(node.condition)}), other = lits({no(node.condition)});
     if (node.then_branch != kNoNode) then.literals.push_back(yes(node.then_branch));
     if (node.else_branch != kNoNode) other.literals.push_back(yes(node.else_branch));
-    leaf.branches.push_back({std::move(then), std::move(other)});
+    leaf.branch({std::move(then), std::move(other)});
   }
   return true;
 }
@@ -305,8 +351,8 @@ bool Solver::add_true(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
 bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   const Subschema& node = at(l);
   const size_t side = l >> 33;
-  const auto yes = [side](NodeId id) { return literal(side, id, true); };
-  const auto no = [side](NodeId id) { return literal(side, id, false); };
+  const auto yes = [&](NodeId id) { return plain(side, id, true); };
+  const auto no = [&](NodeId id) { return plain(side, id, false); };
   if (node.is_false || !(node.types & type_bits(leaf.type))) return true;
   std::vector<Alternative> out;
   if (leaf.type == Type::number && (node.types & kNumber) == kInteger) {
@@ -321,7 +367,11 @@ bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   for (NodeId id : {node.ref, node.dynamic_ref}) {
     if (id != kNoNode) out.push_back(lits({no(id)}));
   }
-  for (NodeId id : node.all_of) out.push_back(lits({no(id)}));
+  std::vector<Literal> parts;
+  for (NodeId id : node.all_of) parts.push_back(no(id));
+  std::sort(parts.begin(), parts.end());
+  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+  for (Literal part : parts) out.push_back(lits({part}));
   if (node.negated != kNoNode) out.push_back(lits({yes(node.negated)}));
   for (const auto* list : {&node.any_of, &node.one_of}) {
     if (list->empty()) continue;
@@ -329,6 +379,8 @@ bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
     for (NodeId id : *list) none.literals.push_back(no(id));
     out.push_back(std::move(none));
   }
+  work_ += static_cast<int>(std::min<size_t>(node.one_of.size() * node.one_of.size() / 16, kSolveWorkMax));
+  if (spent()) return true;
   for (size_t i = 0; i < node.one_of.size(); ++i) {
     for (size_t j = 0; j < i; ++j) out.push_back(lits({yes(node.one_of[i]), yes(node.one_of[j])}));
   }
@@ -343,7 +395,7 @@ bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   if (node.has_unevaluated() && !unevaluated(leaf, l, false, out)) leaf.is_complete = false;
   if (out.empty()) return !leaf.is_complete && node.has_unevaluated();
   if (out.size() > 1) {
-    leaf.branches.push_back(std::move(out));
+    leaf.branch(std::move(out));
     return true;
   }
   if (out[0].apply) out[0].apply(leaf);
@@ -351,10 +403,9 @@ bool Solver::add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending) {
   return true;
 }
 
-// The ways in which the keywords of `type` that stand in `node` itself can fail.
 void Solver::deny(const Subschema& node, size_t side, Type type,
                   std::vector<Alternative>& out) const {
-  const auto no = [side](NodeId id) { return literal(side, id, false); };
+  const auto no = [this, side](NodeId id) { return plain(side, id, false); };
   if (type == Type::number && node.number) {
     const NumberKeywords* rule = node.number.get();
     if (rule->minimum) {
@@ -436,8 +487,8 @@ void Solver::deny(const Subschema& node, size_t side, Type type,
       out.push_back(act([key](Leaf& f) { f.object.absent.insert(key); }));
     }
     for (const auto& [key, child] : rule->properties) {
-      out.push_back(act([k = key, l = no(child)](Leaf& f) {
-        f.object.required.insert(k);
+      out.push_back(act([k = &key, l = no(child)](Leaf& f) {
+        f.object.required.insert(*k);
         f.object.properties.emplace_back(k, l);
       }));
     }

@@ -86,7 +86,7 @@ struct ObjectAtoms {
   };
   uint64_t min = 0;
   std::optional<uint64_t> max;
-  std::vector<std::pair<std::string, Literal>> properties;
+  std::vector<std::pair<const std::string*, Literal>> properties;  // Keys live in the programs.
   std::vector<std::pair<const Pattern*, Literal>> patterns;
   std::vector<Rest> rests;
   std::vector<Literal> names;
@@ -101,10 +101,14 @@ struct Alternative {
   std::function<void(Leaf&)> apply;  // May be empty.
 };
 
+// Copied for every case: what is large in it is shared, and weight() says what a copy costs.
 struct Leaf {
+  using Branch = std::shared_ptr<const std::vector<Alternative>>;  // One of these holds.
+
   Type type = Type::null;
-  std::set<Literal> seen;
-  std::vector<std::vector<Alternative>> branches;
+  bool closed = false;        // As the goal is.
+  std::vector<Literal> seen;  // Sorted.
+  std::vector<Branch> branches;
   const std::vector<Value>* listed = nullptr;
   std::vector<Value> excluded;
   NumberAtoms number;
@@ -112,6 +116,18 @@ struct Leaf {
   ArrayAtoms array;
   ObjectAtoms object;
   bool is_complete = true;  // False: a rule was left out, so "none" is not proved.
+
+  void branch(std::vector<Alternative> alternatives) {
+    branches.push_back(std::make_shared<const std::vector<Alternative>>(std::move(alternatives)));
+  }
+  int weight() const {
+    return static_cast<int>((seen.size() / 8 + 2 * branches.size() + 2 * excluded.size() +
+                             object.properties.size() / 8 + 4 * object.required.size() +
+                             4 * object.absent.size() + 4 * object.declared.size() +
+                             4 * number.multiples.size() + 4 * number.non_multiples.size() +
+                             object.demands.size() + array.demands.size() + array.rules.size() / 4) /
+                            16);
+  }
 };
 
 class Solver {
@@ -133,6 +149,10 @@ class Solver {
   const Subschema& at(Literal l) const {
     return programs_[l >> 33]->at(static_cast<NodeId>(l >> 1));
   }
+  // The literal that says the same without references, one-part lists and double negations.
+  Literal plain(Literal l) const;
+  Literal plain(size_t side, NodeId id, bool wanted) const { return plain(literal(side, id, wanted)); }
+  bool spent() const { return work_ > kSolveWorkMax; }
   bool holds(const Goal& goal, const Value& value) const;
   Outcome unknown(std::string_view why);
   Outcome by_types(const Goal& goal);
@@ -145,6 +165,7 @@ class Solver {
   bool add_false(Leaf& leaf, Literal l, std::vector<Literal>& pending);
   // Alternatives in which the node's unevaluated* holds, or fails. False: they are not known.
   bool unevaluated(Leaf& leaf, Literal l, bool wanted, std::vector<Alternative>& out) const;
+  // The ways in which the keywords of `type` that stand in `node` itself can fail.
   void deny(const Subschema& node, size_t side, Type type, std::vector<Alternative>& out) const;
 
   Outcome numbers(const Goal& goal, const Leaf& leaf);

@@ -33,12 +33,19 @@ class ObjectSearch {
     for (const std::string& key : atoms_.required) {
       if (atoms_.absent.count(key)) return {};
     }
-    collect_names();
-    if ((!goal_.closed || !atoms_.speaking.empty()) && !collect_classes()) return solver_.unknown("many patterns for keys");
     std::vector<Member> members;
     for (const std::string& key : atoms_.required) {
       if (!may_name(key)) return {};
       members.push_back({key, rules_of(key), std::nullopt, {}, {}});
+    }
+    // Without demands the keys that must be there are all that is needed, in most cases.
+    if (atoms_.demands.empty() && members.size() >= atoms_.min && excluded_.empty()) {
+      return finish(std::move(members));
+    }
+    collect_names();
+    solver_.work_ += static_cast<int>(names_.size() / 8);
+    if ((!goal_.closed || !atoms_.speaking.empty()) && !collect_classes()) {
+      return solver_.unknown("many patterns for keys");
     }
     return demand(0, std::move(members));
   }
@@ -65,7 +72,7 @@ class ObjectSearch {
         for (const auto& [pattern, child] : rule->patterns) add_pattern(&pattern->dfa);
       }
     };
-    for (const auto& [key, child] : atoms_.properties) names_.insert(key);
+    for (const auto& [key, child] : atoms_.properties) names_.insert(*key);
     for (const auto& [pattern, child] : atoms_.patterns) add_pattern(&pattern->dfa);
     for (const auto& rest : atoms_.rests) from(rest.declared_by);
     for (const auto& demand : atoms_.demands) {
@@ -100,7 +107,7 @@ class ObjectSearch {
   std::vector<Literal> rules_of(const std::string& key) const {
     std::vector<Literal> result;
     for (const auto& [known, l] : atoms_.properties) {
-      if (known == key) result.push_back(l);
+      if (*known == key) result.push_back(l);
     }
     for (const auto& [pattern, l] : atoms_.patterns) {
       if (pattern->dfa.matches(key)) result.push_back(l);
@@ -114,38 +121,46 @@ class ObjectSearch {
     return result;
   }
 
+  // Patterns are taken one by one: a class that is empty is not split any further.
   bool collect_classes() {
     if (patterns_.size() > kPatternsMax) return false;
-    for (uint64_t mask = 0; mask < (uint64_t{1} << patterns_.size()); ++mask) {
-      Class one;
-      for (size_t i = 0; i < patterns_.size(); ++i) {
-        one.dfas.emplace_back(patterns_[i], (mask >> i & 1) != 0);
+    std::vector<std::vector<SignedDfa>> found = {{}};
+    for (const Dfa* pattern : patterns_) {
+      std::vector<std::vector<SignedDfa>> split;
+      for (const std::vector<SignedDfa>& dfas : found) {
+        for (bool sign : {false, true}) {
+          split.push_back(dfas);
+          split.back().emplace_back(pattern, sign);
+          const auto all = solver_.language(split.back(), 0, std::nullopt);
+          solver_.work_ += all ? 1 + static_cast<int>(2 * all->n_states()) : 0;
+          if (!all || solver_.spent()) return false;
+          if (all->is_empty()) split.pop_back();
+        }
       }
-      if (!one.dfas.empty()) {
-        const auto all = solver_.language(one.dfas, 0, std::nullopt);
-        ++solver_.work_;
-        if (!all || solver_.work_ > kSolveWorkMax) return false;
-        if (all->is_empty()) continue;
-      }
-      const auto in = [&](const Dfa* dfa) {
-        const auto at = std::find(patterns_.begin(), patterns_.end(), dfa) - patterns_.begin();
-        return (mask >> at & 1) != 0;
-      };
-      if (goal_.closed && std::none_of(atoms_.speaking.begin(), atoms_.speaking.end(),
-                                       [&](const ObjectKeywords* rule) {
-                                         return speaks_of_rest(*rule) || declared({rule}, in);
-                                       })) {
-        continue;
-      }
-      for (const auto& [pattern, l] : atoms_.patterns) {
-        if (in(&pattern->dfa)) one.values.push_back(l);
-      }
-      for (const auto& rest : atoms_.rests) {
-        if (!declared(rest.declared_by, in)) one.values.push_back(rest.literal);
-      }
-      classes_.push_back(std::move(one));
+      found = std::move(split);
     }
+    for (std::vector<SignedDfa>& dfas : found) add_class(std::move(dfas));
     return true;
+  }
+  void add_class(std::vector<SignedDfa> dfas) {
+    Class one;
+    one.dfas = std::move(dfas);
+    const auto in = [&](const Dfa* dfa) {
+      return std::find(one.dfas.begin(), one.dfas.end(), SignedDfa(dfa, true)) != one.dfas.end();
+    };
+    if (goal_.closed && std::none_of(atoms_.speaking.begin(), atoms_.speaking.end(),
+                                     [&](const ObjectKeywords* rule) {
+                                       return speaks_of_rest(*rule) || declared({rule}, in);
+                                     })) {
+      return;
+    }
+    for (const auto& [pattern, l] : atoms_.patterns) {
+      if (in(&pattern->dfa)) one.values.push_back(l);
+    }
+    for (const auto& rest : atoms_.rests) {
+      if (!declared(rest.declared_by, in)) one.values.push_back(rest.literal);
+    }
+    classes_.push_back(std::move(one));
   }
   template <typename In>
   static bool declared(const std::vector<const ObjectKeywords*>& rules, const In& in) {

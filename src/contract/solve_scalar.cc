@@ -129,7 +129,13 @@ std::shared_ptr<const Dfa> Solver::language(const std::vector<SignedDfa>& given,
   if (const auto known = languages_.find(key); known != languages_.end()) return known->second;
   const auto build = [&]() -> Result<Dfa> {
     Dfa all = any_string();
-    for (const auto& [dfa, sign] : parts) {
+    if (!parts.empty()) {
+      // One product more than for the others, which are kept.
+      const auto [dfa, sign] = parts.back();
+      const std::vector<SignedDfa> others(parts.begin(), parts.end() - 1);
+      const auto rest = others.empty() ? nullptr : language(others, 0, std::nullopt);
+      if (!others.empty() && !rest) return fail(ErrorCode::resource_exhausted, 2104, "a part is too large");
+      if (rest) all = *rest;
       CONSORT_ASSIGN(all, sign ? intersect(all, *dfa) : subtract(all, *dfa));
     }
     if (min > 0 || max) {

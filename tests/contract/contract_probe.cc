@@ -9,9 +9,14 @@
 //   {"op":"contains","consumer":S,"producer":S}  -> {"verdict","witness","reason"}
 //   {"op":"examples","schema":S,"seed":N,"n":N}  -> {"values":[...]}
 //   {"op":"timed", as standard, "repeat":N}      -> {"verdicts","ns"}
+//   {"op":"cost","schema":S,"value":V}           -> {"outcome","compile_us","validate_us","contains_us"}: what
+//       one schema costs: to compile or refuse it, to validate V, to compare it with itself under another name;
+//       processor time
 //   {"op":"standard_contains","a":S,"b":S,"dialect":0..4,"formats":bool}  is A within B?
 //       -> {"answer","witness","reason","us"}
 // A refusal is {"refused":number,"message","place"}.
+#include <ctime>
+
 #include <chrono>
 #include <iostream>
 
@@ -76,6 +81,41 @@ Result<Value> timed(const Value& request) {
   return Value::object({{"verdicts", std::move(verdicts)}, {"ns", std::move(ns)}});
 }
 
+Result<Value> cost(const Value& request) {
+  CompileOptions options;
+  options.assert_formats = false;
+  const Value& document = *request.find("schema");
+  const auto now = [] {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return double(t.tv_sec) * 1e6 + double(t.tv_nsec) / 1e3;
+  };
+  const auto since = [&](double started) { return now() - started; };
+  double started = now();
+  auto compiled = Schema::compile(document, "hostile", Value(), options);
+  const double compile_us = since(started);
+  if (!compiled) {
+    return Value::object({{"outcome", compiled.error().number}, {"compile_us", compile_us}});
+  }
+  const auto schema = std::move(*compiled);
+  started = now();
+  const bool valid = validate(*schema, *request.find("value")).empty();
+  const double validate_us = since(started);
+  // A note makes another document of the same language.
+  Object noted = document.as_object();
+  noted.set("title", "twin");
+  CONSORT_ASSIGN(const auto twin, Schema::compile(Value(std::move(noted)), "twin", Value(), options));
+  started = now();
+  const Containment result = contains(*schema, *twin);
+  const double contains_us = since(started);
+  constexpr const char* kNames[] = {"contained", "refuted", "unknown"};
+  return Value::object({{"outcome", valid ? "valid" : "invalid"},
+                        {"compile_us", compile_us},
+                        {"validate_us", validate_us},
+                        {"contains_us", contains_us},
+                        {"contains", kNames[static_cast<int>(result.verdict)]}});
+}
+
 // As `standard`; "dialect" and "formats" hold for both schemas.
 Result<Value> standard_contains(const Value& request, const Registry& registry) {
   CompileOptions options;
@@ -102,6 +142,7 @@ Result<Value> answer(const Value& request, Registry& registry) {
   }
   if (op == "standard") return standard(request, registry);
   if (op == "timed") return timed(request);
+  if (op == "cost") return cost(request);
   if (op == "standard_contains") return standard_contains(request, registry);
   if (op == "parse") {
     const auto value =
