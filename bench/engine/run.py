@@ -9,6 +9,8 @@ shared machine; the load before each round is printed for that reason.
 
   bench/engine/run.py                       5 rounds, 2 threads, SmolLM2-135M Q4_1
   bench/engine/run.py --build-only          only builds llama.cpp
+  bench/engine/run.py --best                llama.cpp also on the file requantised to Q4_0 and Q8_0
+  bench/engine/run.py --quick               2 rounds
   bench/engine/run.py --json results.json   also writes every single figure
 
 Consort is called as `consort bench engine --json --only engine --model FILE --threads N --repetitions 1` and
@@ -35,7 +37,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
 SDIST_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
-PROGRAMS = ("llama-bench", "llama-batched-bench")
+PROGRAMS = ("llama-bench", "llama-batched-bench", "llama-quantize")
+FORMATS = ("Q4_0", "Q8_0")  # llama.cpp's faster formats for the same weights
 CMAKE_OPTIONS = ("-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF",
                  "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF",
                  "-DLLAMA_BUILD_SERVER=OFF", "-DLLAMA_BUILD_APP=OFF", "-DLLAMA_BUILD_UI=OFF",
@@ -129,6 +132,17 @@ def llama_round(binaries, model, threads):
     return out
 
 
+def requantised(binaries, model, folder, name):
+    """The model's weights in another format, made once; for speed alone, its quality is lower."""
+    out = folder / f"{model.parent.name}.{name}.gguf"
+    if not out.exists():
+        say(f"requantising {model.name} to {name}")
+        part = out.with_suffix(".part")
+        call([binaries["llama-quantize"], "--allow-requantize", "--pure", model, part, name], "try it by hand")
+        part.rename(out)
+    return out
+
+
 def consort_round(program, model, threads, extra):
     """({measure: [tok/s]}, isa) of one round of Consort."""
     text = call([program, "bench", "engine", "--json", "--model", model, "--threads", threads,
@@ -191,11 +205,17 @@ def spread(values):
 def measure(args, binaries):
     """({"llama.cpp": {measure: [tok/s]}, "consort": ...}, isa, loads)."""
     results, isa, loads = {"llama.cpp": {}, "consort": {}}, None, []
+    models = {"llama.cpp": args.model}
+    if args.best:
+        for name in FORMATS:
+            models[f"llama.cpp {name}"] = requantised(binaries, args.model, args.peers, name)
+            results[f"llama.cpp {name}"] = {}
     for i in range(args.rounds):
         loads.append(round(os.getloadavg()[0], 2))
         say(f"round {i + 1}/{args.rounds}, load {loads[-1]}")
-        for name, value in llama_round(binaries, args.model, args.threads).items():
-            results["llama.cpp"].setdefault(name, []).append(value)
+        for peer, model in models.items():
+            for name, value in llama_round(binaries, model, args.threads).items():
+                results[peer].setdefault(name, []).append(value)
         if args.peer_only:
             continue
         ours, isa = consort_round(args.consort, args.model, args.threads, args.consort_arg)
@@ -211,6 +231,11 @@ def print_table(results):
         peer, ours = results["llama.cpp"].get(name), results["consort"].get(name)
         ratio = (f"{statistics.median(ours) / statistics.median(peer):.2f}x" if peer and ours else "-")
         print(f"{name:<22}{spread(peer) if peer else '-':>24}{spread(ours) if ours else '-':>24}{ratio:>18}")
+        for other in results:
+            best = results[other].get(name) if other.startswith("llama.cpp ") else None
+            if best and ours:
+                print(f"  beside {other:<13}{spread(best):>24}{'':>24}"
+                      f"{statistics.median(ours) / statistics.median(best):>17.2f}x")
 
 
 def parse_args(argv):
@@ -222,6 +247,8 @@ def parse_args(argv):
                         help="folder in which llama.cpp is built")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="2 rounds")
+    parser.add_argument("--best", action="store_true", help="llama.cpp also on Q4_0 and Q8_0 of the same weights")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="jobs of the llama.cpp build")
     parser.add_argument("--build-only", action="store_true")
     parser.add_argument("--peer-only", action="store_true", help="measure llama.cpp alone")
@@ -231,6 +258,8 @@ def parse_args(argv):
 
 def main(argv=None):
     args = parse_args(argv)
+    if args.quick:
+        args.rounds = min(args.rounds, 2)
     try:
         if args.rounds < 1 or args.threads < 1:
             say("bench/engine/run.py: --rounds and --threads must be at least 1")

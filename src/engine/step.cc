@@ -196,8 +196,12 @@ void Engine::State::step(LoadedModel& model) {
     taken.push_back(s);
   }
   if (taken.empty()) return;
-  std::stable_partition(taken.begin(), taken.end(),
-                        [](const Sequence* s) { return !s->task->matcher.has_value(); });
+  // The masked last, and rows under the same adapter side by side: its weights are read once for them.
+  std::stable_sort(taken.begin(), taken.end(), [](const Sequence* a, const Sequence* b) {
+    const bool masked[] = {a->task->matcher.has_value(), b->task->matcher.has_value()};
+    if (masked[0] != masked[1]) return masked[1];
+    return std::less<>()(a->task->adapter.get(), b->task->adapter.get());
+  });
   std::vector<model::Segment> segments;
   std::vector<OutputRow> outputs;
   int n_rows = 0;

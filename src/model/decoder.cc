@@ -221,6 +221,24 @@ Result<std::unique_ptr<const DecoderAdapter>> DecoderAdapter::bind(const Decoder
   return out;
 }
 
+// Packed in this order into one arena: side by side unless a slab of it ends between them.
+std::span<const uint8_t> DecoderAdapter::bytes_of(int layer, Projection first,
+                                                  Projection last) const {
+  const uint8_t* begin = nullptr;
+  const uint8_t* end = nullptr;
+  for (int p = static_cast<int>(first); p <= static_cast<int>(last); ++p) {
+    const tensor::LowRank* pair = this->pair(layer, static_cast<Projection>(p));
+    if (pair == nullptr) continue;
+    for (const tensor::PackedMatrix* m : {&pair->a, &pair->b}) {
+      const uint8_t* from = m->panel(0);
+      if (end != nullptr && (from < end || from >= end + 64)) return {begin, end};
+      if (begin == nullptr) begin = from;
+      end = from + m->resident_bytes();
+    }
+  }
+  return {begin, end};
+}
+
 uint64_t DecoderAdapter::resident_bytes() const {
   uint64_t bytes = 0;
   for (const auto& pair : pairs_) {

@@ -89,6 +89,8 @@ class DecoderAdapter final {
   }
   int rank() const { return rank_; }
   uint64_t resident_bytes() const;
+  // Where the pairs of projections [first, last] of a layer lie, side by side; may be empty.
+  std::span<const uint8_t> bytes_of(int layer, Projection first, Projection last) const;
 
  private:
   DecoderAdapter() = default;

@@ -14,6 +14,7 @@ namespace {
 constexpr int kRowsInline = 2;  // Up to here, work by rows is not worth waking a thread.
 constexpr int kLoraRows = tensor::LowRank::kRowsMax;
 constexpr int kPiecesAThread = 8;  // Of attention.
+constexpr int kComingMost = 64;    // Past so many rows a step is bound by its base's arithmetic.
 }  // namespace
 
 struct DecoderRunner::State {
@@ -39,8 +40,12 @@ struct DecoderRunner::State {
     } else {
       const int piece = std::max(1, n / (4 * pool.n_threads()));
       pool.parallel_for((n + piece - 1) / piece, [&](int i) {
-        for (int m = i * piece; m < std::min(n, (i + 1) * piece); ++m) body(m);
+        for (int m = i * piece; m < std::min(n, (i + 1) * piece); ++m) {
+          if (pending.n_products > 0) adapt_row(m);
+          body(m);
+        }
       });
+      pending.n_products = 0;
     }
   }
 
@@ -62,7 +67,11 @@ struct DecoderRunner::State {
     Projection projection;
     float* y;  // Row 0.
   };
+  // `products` are those of projections side by side.
   void adapt(int layer, const Activations& in, std::span<const Adapted> products, size_t stride);
+  void adapt_row(int m);
+  void adapt_pending();
+  std::span<const tensor::Coming> adapters_of(int layer, Projection first, Projection last);
 
   const Decoder& decoder;
   const DecoderConfig& c;
@@ -71,7 +80,18 @@ struct DecoderRunner::State {
 
   std::vector<Row> rows;
   std::vector<Piece> tiles;        // For attention: rows whose queries go together.
-  std::vector<Piece> lora_pieces;  // Of segments with an adapter.
+  std::vector<Piece> lora_pieces;  // Of segments with an adapter; neighbours with the same as one.
+  std::vector<const DecoderAdapter*> row_adapters;  // Where each piece is one row: by row.
+  std::vector<tensor::Coming> coming;
+  // What `adapt` left to the next work by rows, so that no thread waits twice.
+  struct Pending {
+    int layer = -1;
+    const Activations* in = nullptr;
+    Adapted products[3];
+    int n_products = 0;
+    size_t stride = 0;
+  };
+  Pending pending;
   int query_rows = 1;              // Rows of a tile.
   Turns turns[2];                  // Of layers without and with a window.
   std::vector<float> x;            // [R, n_embd], the residual stream
@@ -102,12 +122,27 @@ void DecoderRunner::State::lay_out(std::span<const Segment> segments) {
     for (int i = 0; i < count; i += query_rows) {
       tiles.push_back({&s, first + i, std::min(query_rows, count - i)});
     }
-    if (s.adapter != nullptr) {
-      for (int i = 0; i < count; i += kLoraRows) {
-        lora_pieces.push_back({&s, first + i, std::min(kLoraRows, count - i)});
+    for (int i = 0; s.adapter != nullptr && i < count;) {
+      Piece* before = lora_pieces.empty() ? nullptr : &lora_pieces.back();
+      if (before != nullptr && before->segment->adapter == s.adapter &&
+          before->first + before->n == first + i && before->n < kLoraRows) {
+        const int n_more = std::min(kLoraRows - before->n, count - i);
+        before->n += n_more;
+        i += n_more;
+      } else {
+        lora_pieces.push_back({&s, first + i, 0});
       }
     }
     n_outputs += s.n_outputs;
+  }
+  row_adapters.clear();
+  const bool apart = n >= tensor::kComingRows &&
+                     std::all_of(lora_pieces.begin(), lora_pieces.end(),
+                                 [](const Piece& piece) { return piece.n == 1; });
+  if (apart && !lora_pieces.empty()) {
+    row_adapters.resize(static_cast<size_t>(n), nullptr);
+    for (const Piece& piece : lora_pieces)
+      row_adapters[static_cast<size_t>(piece.first)] = piece.segment->adapter;
   }
   const auto r = static_cast<size_t>(n);
   const auto grow = [](std::vector<float>& v, size_t size) {
@@ -256,7 +291,13 @@ void DecoderRunner::State::attend(int layer) {
 // What the rows' adapters add to products of the same rows `in`.
 void DecoderRunner::State::adapt(int layer, const Activations& in,
                                  std::span<const Adapted> products, size_t stride) {
+  if (lora_pieces.empty()) return;
   const int n_products = static_cast<int>(products.size());
+  if (!row_adapters.empty()) {
+    pending = {.layer = layer, .in = &in, .products = {}, .n_products = n_products, .stride = stride};
+    std::copy(products.begin(), products.end(), pending.products);
+    return;
+  }
   pool.parallel_for(static_cast<int>(lora_pieces.size()) * n_products, [&](int i) {
     const Piece& piece = lora_pieces[static_cast<size_t>(i / n_products)];
     const Adapted& product = products[static_cast<size_t>(i % n_products)];
@@ -265,6 +306,35 @@ void DecoderRunner::State::adapt(int layer, const Activations& in,
     tensor::add_low_rank(kernels, *pair, in, piece.first, piece.n,
                          product.y + static_cast<size_t>(piece.first) * stride, stride);
   });
+}
+
+void DecoderRunner::State::adapt_row(int m) {
+  const DecoderAdapter* adapter = row_adapters[static_cast<size_t>(m)];
+  if (adapter == nullptr) return;
+  for (int i = 0; i < pending.n_products; ++i) {
+    const Adapted& product = pending.products[i];
+    const tensor::LowRank* pair = adapter->pair(pending.layer, product.projection);
+    if (pair == nullptr) continue;
+    tensor::add_low_rank(kernels, *pair, *pending.in, m, 1,
+                         product.y + static_cast<size_t>(m) * pending.stride, pending.stride);
+  }
+}
+
+void DecoderRunner::State::adapt_pending() {
+  if (pending.n_products > 0) each_row([](int) {});
+}
+
+// What the step's adapters will read after a product: it comes from memory while the product, with
+// its many rows, is bound by arithmetic.
+std::span<const tensor::Coming> DecoderRunner::State::adapters_of(int layer, Projection first,
+                                                                  Projection last) {
+  coming.clear();
+  if (static_cast<int>(rows.size()) > kComingMost) return {};
+  for (const Piece& piece : lora_pieces) {
+    const tensor::Coming bytes = piece.segment->adapter->bytes_of(layer, first, last);
+    if (!bytes.empty()) coming.push_back(bytes);
+  }
+  return coming;
 }
 
 void DecoderRunner::State::add_normed(const std::vector<float>& norm, std::vector<float>* sums) {
@@ -288,7 +358,8 @@ void DecoderRunner::State::attention_block(int layer) {
   });
   const tensor::MatmulPart parts[] = {
       {&weights[0], 0}, {&weights[1], c.n_q()}, {&weights[2], c.n_q() + c.n_kv()}};
-  tensor::matmul(pool, kernels, normed, 0, r, parts, qkv.data(), width, false);
+  tensor::matmul(pool, kernels, normed, 0, r, parts, qkv.data(), width, false,
+                 adapters_of(layer, Projection::q, Projection::v));
   const Adapted adapted[] = {{Projection::q, qkv.data()},
                              {Projection::k, qkv.data() + c.n_q()},
                              {Projection::v, qkv.data() + c.n_q() + c.n_kv()}};
@@ -299,7 +370,7 @@ void DecoderRunner::State::attention_block(int layer) {
   const tensor::MatmulPart out[] = {{&weights[static_cast<int>(Projection::o)], 0}};
   std::vector<float>& to = c.family.post_norms ? added : x;
   tensor::matmul(pool, kernels, attended, 0, r, out, to.data(), static_cast<size_t>(c.n_embd),
-                 !c.family.post_norms);
+                 !c.family.post_norms, adapters_of(layer, Projection::o, Projection::o));
   const Adapted adapted_out[] = {{Projection::o, to.data()}};
   adapt(layer, attended, adapted_out, static_cast<size_t>(c.n_embd));
   if (c.family.post_norms) add_normed(w.attn_post_norm, &added);
@@ -317,7 +388,8 @@ void DecoderRunner::State::feed_forward_block(int layer) {
   });
   const tensor::MatmulPart parts[] = {{&weights[static_cast<int>(Projection::gate)], 0},
                                       {&weights[static_cast<int>(Projection::up)], c.n_ff}};
-  tensor::matmul(pool, kernels, normed, 0, r, parts, gate_up.data(), width, false);
+  tensor::matmul(pool, kernels, normed, 0, r, parts, gate_up.data(), width, false,
+                 adapters_of(layer, Projection::gate, Projection::up));
   const Adapted adapted[] = {{Projection::gate, gate_up.data()},
                              {Projection::up, gate_up.data() + c.n_ff}};
   adapt(layer, normed, adapted, width);
@@ -330,7 +402,7 @@ void DecoderRunner::State::feed_forward_block(int layer) {
   const tensor::MatmulPart down[] = {{&weights[static_cast<int>(Projection::down)], 0}};
   std::vector<float>& to = c.family.post_norms ? added : x;
   tensor::matmul(pool, kernels, gated, 0, r, down, to.data(), static_cast<size_t>(c.n_embd),
-                 !c.family.post_norms);
+                 !c.family.post_norms, adapters_of(layer, Projection::down, Projection::down));
   const Adapted adapted_down[] = {{Projection::down, to.data()}};
   adapt(layer, gated, adapted_down, static_cast<size_t>(c.n_embd));
   if (c.family.post_norms) add_normed(w.ffn_post_norm, &added);
@@ -350,6 +422,7 @@ void DecoderRunner::forward(std::span<const Segment> segments) {
     s.attention_block(layer);
     s.feed_forward_block(layer);
   }
+  s.adapt_pending();
   s.output_rows.resize(std::max(1, s.n_outputs), s.c.n_embd);
   int to = 0, m = 0;
   for (const Segment& segment : segments) {
