@@ -126,7 +126,7 @@ class Adapters(ProgramTest):
         self.assertEqual(self.ok("import", first, "--name", "writer", "--json").json()["version"], "1")
         self.assertEqual(self.ok("import", second, "--name", "writer", "--json").json()["version"], "2")
         self.assertEqual(self.ok("import", second, "--name", "writer", "--json").json()["version"], "2")   # The same bytes.
-        refused = self.fails(2, 8005, "promote", "writer@1")
+        refused = self.fails(2, 8206, "promote", "writer@1")
         self.assertIn("gate", refused["message"])
         self.assertIn("--ungated", refused["fix"])
         self.fails(2, 1222, "promote", "writer@7", "--ungated", "x")
