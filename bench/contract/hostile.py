@@ -3,8 +3,7 @@
 
     hostile.py PROBE [REPEAT]
 
-The least of REPEAT (5) runs each, in ms of processor time. Exit 1 if one step takes 50 ms or more. The verdicts on the same
-kinds of schema are held by src/contract/hostile_test.cc, which asks for no time.
+The least of REPEAT (5) runs each, in ms of processor time. Exit 1 if one step takes 50 ms or more.
 """
 import json
 import sys
