@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes planted.fresh2.jsonl from fresh2_claims.psv: true sentences and sentences with one planted error, written by
-hand, page by page, about pages that no other set cites. Same file every time (fixed seed).
+"""Makes planted.SET.jsonl from SET_claims.psv (SET: fresh2, fresh3, fresh4): true sentences and sentences with one
+planted error, written by hand, page by page, about pages that no earlier set cites. Same file every time (fixed seed).
 
-    CONSORT_DATA=/path/to/data python3 build_fresh2.py [--check]    # --check compares and writes nothing
+    CONSORT_DATA=/path/to/data python3 build_by_page.py SET [--check]    # --check compares and writes nothing
 
-fresh2_claims.psv: a line `@DOCUMENT|PAGE|COMPANY` opens a report; each line after it is
+SET_claims.psv: a line `@DOCUMENT|PAGE|COMPANY` opens a report; each line after it is
 `KIND|ROW[ ;; ROW]|TEXT[|ORIGINAL][|=OP ARG ARG]`. KIND is T (true) or a kind of planted error, whose sentence before the
 error is ORIGINAL. ROW is the start of a table row (`#2` at its end: the second such row) or, after `~`, a phrase of the
 page. OP and its arguments (pct_change, share, ratio, difference, sum) say how a figure of the true sentence was computed.
@@ -18,8 +18,11 @@ import filings
 from build_questions import compute
 
 HERE = pathlib.Path(__file__).parent
-heldout.OTHERS = ["planted.real.jsonl", "planted.fresh.jsonl", "planted.heldout.jsonl", "questions.real.jsonl",
-                  "questions.notes.jsonl"]
+EARLIER = ["planted.real.jsonl", "planted.fresh.jsonl", "planted.heldout.jsonl", "questions.real.jsonl",
+           "questions.notes.jsonl"]
+SEEDS = {"fresh2": 4242, "fresh3": 5151, "fresh4": 7341}   # In the order in which they were written.
+# Written at the same time, about other documents: neither knew the other.
+TOGETHER = {"fresh3", "fresh4"}
 UNITS = {"pct_change": "percent", "share": "percent", "ratio": "times"}
 problems = heldout.problems
 
@@ -31,9 +34,9 @@ def computed(rule, quotes, where):
     return {"op": op, "args": args, "result": float(round(result, 4)), "unit": UNITS.get(op, "as printed")}
 
 
-def groups(corpus):
+def groups(name, corpus):
     taken = heldout.cited_elsewhere()
-    for line in (HERE / "fresh2_claims.psv").read_text().splitlines():
+    for line in (HERE / f"{name}_claims.psv").read_text().splitlines():
         if line.startswith("@"):
             doc, number, company = line[1:].split("|")
             where = f"{doc}, page {number}"
@@ -54,5 +57,15 @@ def groups(corpus):
         group["claims"].append((kind, claim, rest[0] if rest else None))
 
 
+def earlier(name):
+    names = list(SEEDS)
+    before = [n for n in names[:names.index(name)] if not {n, name} <= TOGETHER]
+    return EARLIER + [f"planted.{n}.jsonl" for n in before]
+
+
 if __name__ == "__main__":
-    sys.exit(heldout.write("fresh2", 4242, groups))
+    if len(sys.argv) < 2 or sys.argv[1] not in SEEDS:
+        sys.exit(f"usage: build_by_page.py {'|'.join(SEEDS)} [--check]")
+    name = sys.argv[1]
+    heldout.OTHERS = earlier(name)
+    sys.exit(heldout.write(name, SEEDS[name], lambda corpus: groups(name, corpus)))
