@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes planted.SET.jsonl from SET_claims.psv (SET: fresh2, fresh3, fresh4): true sentences and sentences with one
+"""Makes planted.SET.jsonl from SET_claims.psv (SET: fresh2 to fresh5): true sentences and sentences with one
 planted error, written by hand, page by page, about pages that no earlier set cites. Same file every time (fixed seed).
 
     CONSORT_DATA=/path/to/data python3 build_by_page.py SET [--check]    # --check compares and writes nothing
@@ -20,7 +20,7 @@ from build_questions import compute
 HERE = pathlib.Path(__file__).parent
 EARLIER = ["planted.real.jsonl", "planted.fresh.jsonl", "planted.heldout.jsonl", "questions.real.jsonl",
            "questions.notes.jsonl"]
-SEEDS = {"fresh2": 4242, "fresh3": 5151, "fresh4": 7341}   # In the order in which they were written.
+SEEDS = {"fresh2": 4242, "fresh3": 5151, "fresh4": 7341, "fresh5": 9127}   # In the order in which they were written.
 # Written at the same time, about other documents: neither knew the other.
 TOGETHER = {"fresh3", "fresh4"}
 UNITS = {"pct_change": "percent", "share": "percent", "ratio": "times"}
