@@ -96,5 +96,27 @@ class Schema(ProgramTest):
         self.assertIn("agent", self.fails(2, 8003, "schema", "agnet")["fix"])
 
 
+class Batches(ProgramTest):
+    def batch(self, what, *lines):
+        text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+        return self.ok("contract", what, "--batch", stdin=text).lines()
+
+    def test_check_diff_and_example_answer_every_line_in_order(self):
+        good, bad, broken, blank = self.batch("check", {"schema": {"type": "integer"}}, {"schema": {"type": "nope"}}, "garbage", "")
+        self.assertTrue(good["valid"] and len(good["digest"]) == 64)
+        self.assertEqual((bad["valid"], bad["error"]["number"], bad["error"]["place"]), (False, 2102, "#/type"))
+        self.assertEqual([line["error"]["number"] for line in (broken, blank)], [2001, 2001])
+        wider, narrower, none = self.batch("diff", {"a": {"type": "integer"}, "b": {"type": "number"}},
+                                           {"a": {"type": "number"}, "b": {"type": "integer"}}, {"a": True})
+        self.assertEqual((wider["level"], narrower["level"]), ("minor", "major"))
+        witness = narrower["changes"][0]["witness"]
+        self.assertNotEqual(witness, int(witness))
+        self.assertIn("error", none)
+        few, nothing = self.batch("example", {"schema": {"type": "integer", "minimum": 3, "maximum": 5}, "n": 4}, {"schema": False})
+        self.assertEqual(len(few["values"]), 4)
+        self.assertLessEqual(set(few["values"]), {3, 4, 5})
+        self.assertEqual(nothing["error"]["number"], 2105)
+
+
 if __name__ == "__main__":
     unittest.main()
